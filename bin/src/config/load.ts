@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every long-running command does first: resolve its configuration from this process's flags and environment,
+// and make the logger that the configuration asks for.
+
+import type { Logger } from 'pino';
+import { createLogger } from '../logger.ts';
+import { type Configuration, resolveConfiguration } from './configuration.ts';
+import type { Command } from './schema.ts';
+
+export interface LoadedConfiguration {
+  readonly configuration: Configuration;
+  readonly logger: Logger;
+}
+
+/** @param component what the log lines are marked with
+ * @throws UsageError */
+export function loadConfiguration(
+  command: Command,
+  flags: Readonly<Record<string, unknown>>,
+  component?: string,
+): LoadedConfiguration {
+  const isRoot = process.geteuid?.() === 0;
+  const { configuration, warnings } = resolveConfiguration({
+    command,
+    flags,
+    environment: process.env,
+    isRoot,
+  });
+  const logger = createLogger({ ...configuration.log, ...(component !== undefined && { component }) });
+  for (const warning of warnings) logger.warn(warning);
+  return { configuration, logger };
+}

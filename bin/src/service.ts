@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts the server or the agent inside this process from a resolved configuration. Each loads its own room only, so
+// that the agent does not carry the server's code in memory and the server runs without any native code.
+
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import type { AgentConfiguration, Configuration, ServerConfiguration } from './config/configuration.ts';
+import { ExitCode } from './exit-codes.ts';
+import { exitCodeOf } from './failure.ts';
+
+export type Component = 'server' | 'agent';
+
+/** A started component. */
+export interface Service {
+  /** Ports that are really open, by name, for messages and for the supervisor. */
+  readonly ports: Readonly<Record<string, number | null>>;
+  readonly registry: Registry;
+  /** Flushes and stops; resolves when nothing is left to lose. */
+  stop(): Promise<void>;
+}
+
+/** How long open requests may finish once the server stops; the whole stop must fit into ten seconds. */
+const SERVER_SHUTDOWN_MILLIS = 3000;
+
+/** @throws HearthscopeError when the component cannot start here */
+export async function startService(
+  component: Component,
+  configuration: Configuration,
+  logger: Logger,
+): Promise<Service> {
+  const registry = new Registry();
+  const service =
+    component === 'server'
+      ? await serve(configuration.server, logger, registry)
+      : await sample(configuration.agent, logger, registry);
+  const { otlpEndpoint, intervalMillis } = configuration.telemetry;
+  if (otlpEndpoint === '') return { ...service, registry };
+  const { startTelemetry } = await import('./telemetry.ts');
+  const telemetry = startTelemetry({ endpoint: otlpEndpoint, intervalMillis, component, registry, logger });
+  return {
+    ...service,
+    registry,
+    stop: async () => {
+      await service.stop();
+      await telemetry.stop();
+    },
+  };
+}
+
+async function serve(
+  options: ServerConfiguration,
+  logger: Logger,
+  registry: Registry,
+): Promise<Omit<Service, 'registry'>> {
+  const [{ startServer }, { isRoot, resolveUser }] = await Promise.all([
+    import('@hearthscope/server/server'),
+    import('@hearthscope/server/privileges'),
+  ]);
+  const server = await startServer({
+    host: options.host,
+    httpPort: options.httpPort,
+    otlpGrpcPort: options.otlpGrpcPort,
+    otlpHttpPort: options.otlpHttpPort,
+    otlpPortsExplicit: options.otlpPortsExplicit,
+    dataDir: options.dataDir,
+    headMaxBytes: options.headMaxBytes,
+    maxBodyBytes: options.maxBodyBytes,
+    indexedAttributes: options.indexedAttributes,
+    user: isRoot() && options.user !== 'root' ? resolveUser(options.user || undefined) : null,
+    uiDir: userInterfaceDirectory(),
+    logger,
+    registry,
+    shutdownMillis: SERVER_SHUTDOWN_MILLIS,
+  });
+  const { httpPort, otlpGrpcPort, otlpHttpPort } = server;
+  return { ports: { httpPort, otlpGrpcPort, otlpHttpPort }, stop: () => server.stop() };
+}
+
+/** Vite builds the page into the server's own package, wherever that is installed. */
+function userInterfaceDirectory(): string {
+  return fileURLToPath(new URL('../dist/ui', import.meta.resolve('@hearthscope/server/server')));
+}
+
+async function sample(
+  options: AgentConfiguration,
+  logger: Logger,
+  registry: Registry,
+): Promise<Omit<Service, 'registry'>> {
+  const { startAgent } = await import('@hearthscope/agent/agent');
+  const start = (metricsPort: number | null) =>
+    startAgent({
+      frequencyHz: options.frequencyHz,
+      intervalMillis: options.intervalMillis,
+      excludeSelf: options.excludeSelf,
+      export: {
+        endpoint: options.endpoint,
+        protocol: options.protocol,
+        headers: options.headers,
+        tenant: options.tenant,
+        content: options.content,
+        timeoutMillis: options.timeoutMillis,
+        queueMaxBytes: options.queueMaxBytes,
+        ...(options.caFile !== '' && { caFile: options.caFile }),
+      },
+      serviceRules: options.services,
+      symbolCacheBytes: options.symbolCacheBytes,
+      metrics: { host: options.metricsHost, port: metricsPort },
+      logger,
+      registry,
+    });
+  const agent = await start(options.metricsPort).catch((error: unknown) => {
+    if (options.metricsPortExplicit || exitCodeOf(error) !== ExitCode.portTaken) throw error;
+    logger.warn({ port: options.metricsPort }, "the agent's metrics port is taken: it has no /metrics");
+    // The first attempt has registered its metrics already.
+    registry.clear();
+    return start(null);
+  });
+  return { ports: { metricsPort: agent.metricsPort }, stop: () => agent.stop() };
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loaded BPF programs and maps: opened from the embedded object, configured, verified, attached, read.
+
+#pragma once
+
+#include "events.h"
+#include "native_error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+struct bpf_link;
+struct bpf_object;
+struct bpf_program;
+
+namespace hearthscope {
+
+struct BpfConfig {
+  uint32_t excluded_tgid = 0; // 0: no process
+  bool follow = false;
+  uint32_t sample_ring_bytes = 0; // a power of two, a multiple of the page size
+  uint32_t max_processes = DEFAULT_MAX_PROCESSES;
+};
+
+struct ProgramStats {
+  std::string name;
+  uint64_t run_time_nanos = 0; // 0 unless the kernel keeps BPF statistics
+  uint64_t run_count = 0;
+  uint32_t verified_instructions = 0; // 0 before kernel 5.16
+};
+
+class BpfObject {
+public:
+  BpfObject() = default;
+  ~BpfObject();
+  BpfObject(const BpfObject &) = delete;
+  BpfObject &operator=(const BpfObject &) = delete;
+
+  // Opens, sets the read-only configuration and has the kernel verify the programs.
+  MaybeError load(const BpfConfig &config);
+
+  // Attaches the programs on the life of processes; the sampling program is attached by PerfEvents.
+  MaybeError attach_tracepoints();
+
+  bpf_program *sampling_program() const;
+  int map_descriptor(const char *name) const;
+
+  // The counters of each possible CPU. Empty when the kernel refuses the read.
+  std::vector<cpu_counters> counters_by_cpu() const;
+
+  std::vector<ProgramStats> program_stats() const;
+
+private:
+  bpf_object *object_ = nullptr;
+  std::vector<bpf_link *> links_;
+};
+
+} // namespace hearthscope

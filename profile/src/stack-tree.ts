@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Stacks merged into a tree by function name, from the root down: what a flame graph shows. Nodes are rows of typed
+// arrays and a parent always comes before its children (`parent[n] < n`), so that one pass from the back gives totals
+// and one from the front gives depths. Row 0 is the virtual root above all stacks.
+//
+// Values are int64 and sums are exact. A merge over a fleet leaves the exact range of number soon (2^53 ns are 104 days
+// of CPU time), so they stay BigInt64Array; only one addition per stack and per node is done in bigint.
+
+import { Uint32Column } from './column.ts';
+import { HearthscopeError } from './errors.ts';
+import { locationFrames } from './frame-name.ts';
+import type { Profile } from './profile.ts';
+
+export interface StackTree {
+  /** Nodes, the root included. */
+  readonly length: number;
+  readonly names: readonly string[];
+  /** Index into `names`; meaningless for the root. */
+  readonly name: Uint32Array;
+  readonly parent: Uint32Array;
+  /** Value of the stacks that end here. */
+  readonly self: BigInt64Array;
+  /** `self` of the node and all below it. */
+  readonly total: BigInt64Array;
+}
+
+/** Stacks with their sums, as a query has them. */
+export interface StackSums {
+  readonly names: readonly string[];
+  /** `frame[start[s] .. start[s + 1]]` are the names of stack s, leaf first, inlined functions as frames of their own. */
+  readonly start: Uint32Array;
+  readonly frame: Uint32Array;
+  readonly value: BigInt64Array;
+}
+
+const INITIAL_SLOTS = 1024;
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** Builds a tree from any number of sources, whose names are merged. */
+export class StackTreeBuilder {
+  readonly #names: string[] = [];
+  readonly #nameIndex = new Map<string, number>();
+  readonly #parent = new Uint32Column();
+  readonly #name = new Uint32Column();
+  #self = new BigInt64Array(INITIAL_SLOTS);
+  /** Open addressing on (parent, name): node, or 0 for a free slot, as the root is nobody's child. */
+  #slots = new Uint32Array(INITIAL_SLOTS);
+  #total = 0n;
+  /** Names and nodes of the stack added last, root first: neighbours share most of their way down. */
+  readonly #path: { name: number; node: number }[] = [];
+
+  constructor() {
+    this.#parent.push(0);
+    this.#name.push(0);
+  }
+
+  name(text: string): number {
+    let index = this.#nameIndex.get(text);
+    if (index === undefined) {
+      index = this.#names.push(text) - 1;
+      this.#nameIndex.set(text, index);
+    }
+    return index;
+  }
+
+  /** Adds `value` to the stack `frames[from .. to]`, leaf first, of indexes given out by {@link name}. A value of zero
+   * leaves no nodes. @param value not negative @throws HearthscopeError when the sum of all values leaves int64 */
+  add(frames: ArrayLike<number>, value: bigint, from = 0, to = frames.length): void {
+    if (value === 0n) return;
+    if (value < 0n) throw new HearthscopeError('invalid_argument', `a stack has the negative value ${value}`);
+    this.#total += value;
+    if (this.#total > MAX_INT64) {
+      throw new HearthscopeError('invalid_argument', 'the values of all stacks do not fit in 64 bits');
+    }
+    const node = this.#descend(frames, from, to);
+    this.#self[node] = this.#self[node]! + value;
+  }
+
+  addSums({ names, start, frame, value }: StackSums): void {
+    const nameOf = names.map((text) => this.name(text));
+    const frames = frame.map((name) => nameOf[name]!);
+    for (let stack = 0; stack < value.length; stack++) {
+      this.add(frames, value[stack]!, start[stack]!, start[stack + 1]!);
+    }
+  }
+
+  /** @param valueType which of the profile's sample types to add */
+  addProfile(profile: Profile, valueType = 0): void {
+    this.addSums(stackSums(profile, valueType));
+  }
+
+  build(): StackTree {
+    const length = this.#parent.length;
+    const parent = this.#parent.finish();
+    const self = this.#self.slice(0, length);
+    const total = self.slice();
+    for (let node = length - 1; node > 0; node--) total[parent[node]!] = total[parent[node]!]! + total[node]!;
+    return { length, names: [...this.#names], name: this.#name.finish(), parent, self, total };
+  }
+
+  #descend(frames: ArrayLike<number>, from: number, to: number): number {
+    const path = this.#path;
+    let depth = 0;
+    let at = to - 1;
+    while (at >= from && depth < path.length && path[depth]!.name === frames[at]) {
+      depth++;
+      at--;
+    }
+    path.length = depth;
+    let node = depth === 0 ? 0 : path[depth - 1]!.node;
+    for (; at >= from; at--) {
+      const name = frames[at]!;
+      node = this.#child(node, name);
+      path.push({ name, node });
+    }
+    return node;
+  }
+
+  #child(parent: number, name: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = hashOf(parent, name) & mask;
+    for (let node = this.#slots[slot]!; node !== 0; node = this.#slots[slot]!) {
+      if (this.#parent.data[node] === parent && this.#name.data[node] === name) return node;
+      slot = (slot + 1) & mask;
+    }
+    const node = this.#parent.length;
+    this.#slots[slot] = node;
+    this.#parent.push(parent);
+    this.#name.push(name);
+    if (node * 2 >= this.#slots.length) this.#grow();
+    return node;
+  }
+
+  #grow(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let node = 1; node < this.#parent.length; node++) {
+      let slot = hashOf(this.#parent.data[node]!, this.#name.data[node]!) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = node;
+    }
+    this.#slots = slots;
+    const self = new BigInt64Array(slots.length);
+    self.set(this.#self);
+    this.#self = self;
+  }
+}
+
+function hashOf(parent: number, name: number): number {
+  let hash = Math.imul(parent, 0x9e3779b1) ^ Math.imul(name, 0x85ebca77);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return hash ^ (hash >>> 13);
+}
+
+export function buildStackTree(input: StackSums): StackTree {
+  const builder = new StackTreeBuilder();
+  builder.addSums(input);
+  return builder.build();
+}
+
+/** The stacks of a profile with the sums of their samples. @param valueType which of the profile's sample types */
+export function stackSums(profile: Profile, valueType = 0): StackSums {
+  const { stacks, samples } = profile;
+  const values = samples.values[valueType];
+  if (values === undefined)
+    throw new HearthscopeError('invalid_argument', `the profile has no sample type ${valueType}`);
+  const frames = locationFrames(profile);
+  const start = new Uint32Array(stacks.length + 1);
+  const frame = new Uint32Column();
+  for (let stack = 0; stack < stacks.length; stack++) {
+    for (let i = stacks.locationStart[stack]!; i < stacks.locationStart[stack + 1]!; i++) {
+      const location = stacks.location[i]!;
+      for (let j = frames.start[location]!; j < frames.start[location + 1]!; j++)
+        frame.push(frames.frame[j]!);
+    }
+    start[stack + 1] = frame.length;
+  }
+  const value = new BigInt64Array(stacks.length);
+  for (let row = 0; row < samples.length; row++) {
+    const stack = samples.stack[row]!;
+    const sum = value[stack]! + values[row]!;
+    value[stack] = sum;
+    if (value[stack] !== sum)
+      throw new HearthscopeError('invalid_argument', 'the values of a stack do not fit in 64 bits');
+  }
+  return { names: frames.names, start, frame: frame.finish(), value };
+}

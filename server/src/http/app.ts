@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The routes of the HTTP port beside OTLP: the Connect services, the status pages and the web UI. Fastify is the router
+// here and not the server: connections are the PortListener's.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ConnectRouter } from '@connectrpc/connect';
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import { compressionGzip } from '@connectrpc/connect-node';
+import { HearthscopeError } from '@hearthscope/profile/errors';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { HttpRequest, HttpResponse } from '../listen.ts';
+import { answerUnknownPath } from '../otlp/otlp-receiver.ts';
+import type { Readiness } from '../otlp/receiver-context.ts';
+import { errorBody, httpStatusOf, publicError } from './error-response.ts';
+import type { StaticFile, StaticFiles } from './static-files.ts';
+
+/** Largest query, after decompression. */
+export const MAX_QUERY_BYTES = 16 * 1024 * 1024;
+
+export interface HttpAppOptions {
+  readonly ui: StaticFiles;
+  /** Adds the Connect services. */
+  readonly routes: (router: ConnectRouter) => void;
+  readonly readiness: () => Readiness;
+  readonly version: string;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+const SECURITY_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+} as const;
+
+const PAGE_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
+    "frame-ancestors 'none'",
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'X-Frame-Options': 'DENY',
+} as const;
+
+const GZIP_ACCEPTED = /(?:^|[\s,])gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i;
+
+/** The HTTP port's router, ready for requests. */
+export class HttpApp {
+  /** All paths it has a route for. */
+  readonly paths: readonly string[];
+  readonly #fastify: FastifyInstance;
+
+  private constructor(instance: FastifyInstance, paths: readonly string[]) {
+    this.#fastify = instance;
+    this.paths = paths;
+  }
+
+  static async create(options: HttpAppOptions): Promise<HttpApp> {
+    const app = fastify({
+      logger: false,
+      routerOptions: { maxParamLength: 1024 },
+      frameworkErrors: (error, _request, reply) => sendAppError(reply, error),
+    });
+    const pages = statusPages(options);
+    const readablePaths = new Set([...Object.keys(pages), ...options.ui.keys()]);
+    const callPaths: string[] = [];
+
+    // Bodies are read by Connect alone. Elsewhere they are ignored, whatever their type.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    app.addHook('onRequest', (_request, reply, done) => {
+      reply.headers(SECURITY_HEADERS);
+      done();
+    });
+    app.setErrorHandler((error, request, reply) => {
+      if (!(error instanceof HearthscopeError))
+        options.logger.error({ err: error, path: request.url }, 'request failed');
+      return sendAppError(reply, error);
+    });
+    app.setNotFoundHandler((request, reply) => answerNotFound(request, reply, readablePaths));
+    for (const [path, answer] of Object.entries(pages)) app.get(path, answer);
+    for (const [path, file] of options.ui) app.get(path, (request, reply) => sendFile(request, reply, file));
+    await app.register(fastifyConnectPlugin, {
+      routes: (router) => {
+        options.routes(router);
+        callPaths.push(...router.handlers.map(({ requestPath }) => requestPath));
+      },
+      acceptCompression: [compressionGzip],
+      readMaxBytes: MAX_QUERY_BYTES,
+    });
+    await app.ready();
+    return new HttpApp(app, [...readablePaths, ...callPaths]);
+  }
+
+  handle(request: HttpRequest, response: HttpResponse): void {
+    // Fastify works alike with the objects of both HTTP versions; its types want one to be chosen.
+    this.#fastify.routing(request as IncomingMessage, response as ServerResponse);
+  }
+
+  async close(): Promise<void> {
+    await this.#fastify.close();
+  }
+}
+
+type PageHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+function statusPages({ readiness, registry, version }: HttpAppOptions): Record<string, PageHandler> {
+  return {
+    '/ready': async (_request, reply) => {
+      const { ready, reason } = readiness();
+      return reply
+        .code(ready ? 200 : 503)
+        .type('text/plain; charset=utf-8')
+        .send(ready ? 'ready\n' : `${reason}\n`);
+    },
+    '/metrics': async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    '/api/v1/status/buildinfo': async (_request, reply) =>
+      reply.type('application/json').send(
+        JSON.stringify({
+          status: 'success',
+          data: { version, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: '' },
+        }),
+      ),
+  };
+}
+
+async function sendFile(request: FastifyRequest, reply: FastifyReply, file: StaticFile): Promise<unknown> {
+  reply.headers(PAGE_HEADERS);
+  reply
+    .header('Cache-Control', file.cacheControl)
+    .header('ETag', file.etag)
+    .header('Vary', 'Accept-Encoding');
+  if (matchesEtag(request.headers['if-none-match'], file.etag)) return reply.code(304).send();
+  reply.type(file.contentType);
+  if (file.gzipped !== undefined && GZIP_ACCEPTED.test(request.headers['accept-encoding'] ?? '')) {
+    return reply.header('Content-Encoding', 'gzip').send(file.gzipped);
+  }
+  return reply.send(file.body);
+}
+
+function matchesEtag(header: string | undefined, etag: string): boolean {
+  return header?.split(',').some((each) => each.trim().replace(/^W\//, '') === etag) ?? false;
+}
+
+/** A path that exists for reading alone is not missing: the method is wrong. */
+function answerNotFound(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  readablePaths: ReadonlySet<string>,
+): unknown {
+  const path = request.url.split('?', 1)[0]!;
+  if (readablePaths.has(path)) {
+    reply.code(405).header('Allow', 'GET, HEAD').type('application/json');
+    return reply.send(errorBody('unimplemented', `${path} takes GET, not ${request.method}`));
+  }
+  reply.hijack();
+  answerUnknownPath(request.raw, reply.raw, path);
+  return reply;
+}
+
+function sendAppError(reply: FastifyReply, error: unknown): unknown {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  const isClientError = status >= 400 && status < 500;
+  const shown = isClientError
+    ? new HearthscopeError('invalid_argument', (error as Error).message)
+    : publicError(error);
+  return reply
+    .code(isClientError ? status : httpStatusOf(shown.code))
+    .type('application/json')
+    .send(errorBody(shown.code, shown.message));
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The worker thread behind the engine: the pipeline, the store and the queries over it. It says 'started' when all its
+// code is loaded and its files are open, because the process may lose its privileges after that.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
+import { Registry } from 'prom-client';
+import { StoreQuerier } from '../query/querier.ts';
+import { LocalStore } from '../storage/local-store.ts';
+import type { Log } from '../storage/log.ts';
+import type {
+  EngineCall,
+  EngineConfig,
+  EngineMethods,
+  ErrorData,
+  MetricSnapshot,
+  WorkerMessage,
+} from './engine-protocol.ts';
+import { errorCodeOf, ingestMetrics, queryMetrics } from './ingest-metrics.ts';
+import { OtlpIngester } from './otlp-ingester.ts';
+
+if (parentPort === null) throw new HearthscopeError('internal', 'the ingest worker is no program of its own');
+const port = parentPort;
+const config = workerData as EngineConfig;
+const registry = new Registry();
+const now = () => Date.now();
+
+function send(message: WorkerMessage): void {
+  port.postMessage(message);
+}
+
+const log: Log = {
+  info: (fields, message) => send({ kind: 'log', level: 'info', fields, message }),
+  warn: (fields, message) => send({ kind: 'log', level: 'warn', fields, message }),
+  error: (fields, message) => send({ kind: 'log', level: 'error', fields, message }),
+};
+
+function errorData(error: unknown): ErrorData {
+  if (error instanceof HearthscopeError) return { code: error.code, message: error.message };
+  log.error({ stack: error instanceof Error ? error.stack : String(error) }, 'a defect in the ingest worker');
+  return { code: 'internal', message: messageOf(error) };
+}
+
+async function snapshot(): Promise<MetricSnapshot[]> {
+  return (await registry.getMetricsAsJSON()).map(({ name, help, type, aggregator, values }) => ({
+    name,
+    help,
+    type,
+    aggregator,
+    values,
+  }));
+}
+
+function engineMethods(store: LocalStore): EngineMethods {
+  const querier = new StoreQuerier(store, config.queryLimits, now);
+  const ingester = new OtlpIngester(store, { ...config.pipeline, now }, ingestMetrics(registry));
+  return {
+    ingestOtlp: (tenant, body) => ingester.ingest(tenant, body),
+    profileTypes: (tenant, range) => querier.profileTypes(tenant, range),
+    labelNames: (tenant, request) => querier.labelNames(tenant, request),
+    labelValues: (tenant, request) => querier.labelValues(tenant, request),
+    series: (tenant, request) => querier.series(tenant, request),
+    selectSeries: (tenant, request) => querier.selectSeries(tenant, request),
+    mergeStacktraces: (tenant, request) => querier.mergeStacktraces(tenant, request),
+    profileStats: (tenant) => querier.profileStats(tenant),
+    analyzeQuery: (tenant, request) => querier.analyzeQuery(tenant, request),
+    metrics: snapshot,
+    stop: async () => {
+      try {
+        await store.close();
+      } finally {
+        // The answer is sent first; without a port the thread has nothing left to live for.
+        setImmediate(() => port.close());
+      }
+    },
+  };
+}
+
+async function start(): Promise<void> {
+  const store = await LocalStore.open({
+    dataDir: config.dataDir,
+    headMaxBytes: config.headMaxBytes,
+    walLimits: config.walLimits,
+    registry,
+    log,
+    onStateChange: (failure) => send({ kind: 'storage_state', failure: failure ?? '' }),
+  });
+  const methods = engineMethods(store);
+  const queries = queryMetrics(registry);
+  const NOT_QUERIES = new Set(['ingestOtlp', 'metrics', 'stop']);
+  port.on('message', async ({ id, method, parameters }: EngineCall) => {
+    const isQuery = !NOT_QUERIES.has(method);
+    const stop = isQuery ? queries.seconds.startTimer({ method }) : undefined;
+    try {
+      const call = methods[method] as (...parameters: readonly unknown[]) => Promise<unknown>;
+      send({ kind: 'result', id, value: await call(...parameters) });
+    } catch (error) {
+      if (isQuery) queries.failures.inc({ method, code: errorCodeOf(error) });
+      send({ kind: 'failure', id, error: errorData(error) });
+    } finally {
+      stop?.();
+    }
+  });
+  send({ kind: 'started', metrics: await snapshot() });
+}
+
+try {
+  await start();
+} catch (error) {
+  send({ kind: 'start_failed', error: errorData(error) });
+}

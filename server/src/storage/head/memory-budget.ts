@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one limit on the head's memory. Every table asks before it allocates, so that a full head is an error of the
+// request that would overfill it and not the death of the process.
+
+import { HearthscopeError } from '@hearthscope/profile/errors';
+
+/** What a string costs beside its characters: its header, its entry in a hash map, its place in an array. */
+const STRING_OVERHEAD_BYTES = 96;
+
+export class MemoryBudget {
+  readonly maxBytes: number;
+  /** False while the WAL is replayed: what was acknowledged is kept, whatever the limit is now. */
+  enforced = true;
+  #usedBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Call it before the allocation.
+   * @throws HearthscopeError unavailable when the limit would be passed; nothing is taken then */
+  take(bytes: number): void {
+    if (this.enforced && this.#usedBytes + bytes > this.maxBytes) {
+      throw new HearthscopeError(
+        'unavailable',
+        `the head is full: ${this.#usedBytes} of ${this.maxBytes} bytes are used and ${bytes} more are needed; raise the limit of the head's memory`,
+      );
+    }
+    this.#usedBytes += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#usedBytes -= bytes;
+  }
+
+  takeString(value: string): void {
+    this.take(stringBytes(value));
+  }
+}
+
+/** An upper estimate: V8 keeps one or two bytes a character. */
+export function stringBytes(value: string): number {
+  return STRING_OVERHEAD_BYTES + value.length * 2;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Translates one profile's indexes into rows of a tenant's tables, each index once and only those that are used.
+
+import type { Profile } from '@hearthscope/profile/profile';
+import type { StackTable } from './stack-table.ts';
+import type { SymbolTable } from './symbol-table.ts';
+
+const NOT_TRANSLATED = 0xffff_ffff;
+
+/** Remembers what each index was translated to. */
+export class Translation {
+  readonly #rows: Uint32Array;
+  readonly #translate: (index: number) => number;
+
+  constructor(length: number, translate: (index: number) => number) {
+    this.#rows = new Uint32Array(length).fill(NOT_TRANSLATED);
+    this.#translate = translate;
+  }
+
+  row(index: number): number {
+    const known = this.#rows[index]!;
+    if (known !== NOT_TRANSLATED) return known;
+    const row = this.#translate(index);
+    this.#rows[index] = row;
+    return row;
+  }
+
+  /** The rows of a column of indexes. */
+  column(indexes: Uint32Array): Uint32Array {
+    const rows = new Uint32Array(indexes.length);
+    for (let i = 0; i < rows.length; i++) rows[i] = this.row(indexes[i]!);
+    return rows;
+  }
+}
+
+/** The stacks of a profile as rows of a tenant's stack table. `row` throws HearthscopeError unavailable when the memory
+ * budget is used up. */
+export function stackTranslation(profile: Profile, symbols: SymbolTable, stacks: StackTable): Translation {
+  const locations = locationTranslation(profile, symbols);
+  const { length, location, locationStart } = profile.stacks;
+  return new Translation(length, (stack) =>
+    stacks.intern(locations.column(location.subarray(locationStart[stack]!, locationStart[stack + 1]!))),
+  );
+}
+
+/** The locations of a profile as rows of a tenant's symbol table. */
+export function locationTranslation(profile: Profile, symbols: SymbolTable): Translation {
+  const { locations, functions, mappings } = profile;
+  const strings = new Translation(profile.strings.length, (index) =>
+    symbols.strings.intern(profile.strings[index]!),
+  );
+  const functionRows = new Translation(functions.length, (index) =>
+    index === 0
+      ? 0
+      : symbols.internFunction(
+          strings.row(functions.name[index]!),
+          strings.row(functions.systemName[index]!),
+          strings.row(functions.filename[index]!),
+          functions.startLine[index]!,
+        ),
+  );
+  const mappingRows = new Translation(mappings.length, (index) =>
+    index === 0
+      ? 0
+      : symbols.mappings.intern(
+          strings.row(mappings.filename[index]!),
+          strings.row(mappings.buildId[index]!),
+        ),
+  );
+  return new Translation(locations.length, (location) => {
+    const from = locations.lineStart[location]!;
+    const to = locations.lineStart[location + 1]!;
+    let line = 0;
+    for (let i = to - 1; i >= from; i--) {
+      const functionRow = functionRows.row(locations.lineFunction[i]!);
+      line = symbols.lines.intern(line, functionRow, locations.lineNumber[i]!, locations.lineColumn[i]!);
+    }
+    return symbols.internLocation(
+      mappingRows.row(locations.mapping[location]!),
+      to > from ? 0n : fileAddress(profile, location),
+      strings.row(locations.frameType[location]!),
+      line,
+    );
+  });
+}
+
+/** The address within the mapped file; the address itself when the file is not known, or it lies outside its mapping. */
+function fileAddress({ locations, mappings }: Profile, location: number): bigint {
+  const address = locations.address[location]!;
+  const mapping = locations.mapping[location]!;
+  const start = mappings.start[mapping]!;
+  if (mappings.filename[mapping] === 0 || address < start || address >= mappings.limit[mapping]!)
+    return address;
+  return BigInt.asUintN(64, address - start + mappings.fileOffset[mapping]!);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The symbols of a tenant, shared by all its series: strings, mappings, functions, locations, and the locations of all
+// stacks as one tree of parent pointers.
+//
+// A process sees a binary at addresses of its own, and a function has as many addresses as it has instructions. Neither
+// tells two stacks apart here: a location that has lines has no address, and one that has none has an address relative
+// to its file. So all processes that run the same code share its stacks.
+
+import { type Hash128, murmur3OfBytes, newHash128 } from '../murmur3.ts';
+import { HashColumn } from './hash-column.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { StringTable } from './string-table.ts';
+import { TupleTable } from './tuple-table.ts';
+
+/** Fields of a row of {@link SymbolTable.locations}. */
+export const LocationField = { mapping: 0, addressLow: 1, addressHigh: 2, frameType: 3, line: 4 } as const;
+/** Fields of a row of {@link SymbolTable.lines}. */
+export const LineField = { caller: 0, function: 1, line: 2, column: 3 } as const;
+/** Fields of a row of {@link SymbolTable.functions}. */
+export const FunctionField = { name: 0, systemName: 1, filename: 2, startLine: 3 } as const;
+/** Fields of a row of {@link SymbolTable.mappings}. */
+export const MappingField = { filename: 0, buildId: 1 } as const;
+/** Fields of a row of {@link SymbolTable.nodes}. */
+export const NodeField = { parent: 0, location: 1 } as const;
+
+const HASH_SEED = 0;
+const LOW_32_BITS = 0xffff_ffffn;
+
+export class SymbolTable {
+  readonly strings: StringTable;
+  readonly mappings: TupleTable;
+  readonly functions: TupleTable;
+  /** The lines of a location as a chain: a line, and the row of the line it is inlined into. */
+  readonly lines: TupleTable;
+  readonly locations: TupleTable;
+  readonly locationHash: HashColumn;
+  /** Stacks as a tree: a node is its caller's node and a location. Node 0 is the empty stack. */
+  readonly nodes: TupleTable;
+  readonly #functionHash: HashColumn;
+  readonly #hash: Hash128 = newHash128();
+
+  constructor(budget: MemoryBudget) {
+    this.strings = new StringTable(budget);
+    this.mappings = new TupleTable(2, budget);
+    this.functions = new TupleTable(4, budget);
+    this.lines = new TupleTable(4, budget);
+    this.locations = new TupleTable(5, budget);
+    this.locationHash = new HashColumn(budget);
+    this.nodes = new TupleTable(2, budget);
+    this.#functionHash = new HashColumn(budget);
+  }
+
+  /** The row of a function; all parameters are rows of `strings` but the last.
+   * @throws HearthscopeError unavailable when the budget is used up */
+  internFunction(name: number, systemName: number, filename: number, startLine: number): number {
+    this.#functionHash.reserve(this.functions.length);
+    const before = this.functions.length;
+    const row = this.functions.intern(name, systemName, filename, startLine);
+    if (row === before) this.#hashFunction(row);
+    return row;
+  }
+
+  /** The row of a location.
+   * @param mapping row of `mappings`, 0 for none
+   * @param address within the mapped file, 0n when there are lines
+   * @param frameType row of `strings`
+   * @param line row of `lines`, the innermost one; 0 for none
+   * @throws HearthscopeError unavailable when the budget is used up */
+  internLocation(mapping: number, address: bigint, frameType: number, line: number): number {
+    this.locationHash.reserve(this.locations.length);
+    const before = this.locations.length;
+    const row = this.locations.intern(
+      mapping,
+      Number(address & LOW_32_BITS),
+      Number(address >> 32n),
+      frameType,
+      line,
+    );
+    if (row === before) this.#hashLocation(row);
+    return row;
+  }
+
+  /** docs/formats/stack-id.md, "function". */
+  #hashFunction(row: number): void {
+    const bytes = Buffer.concat([
+      this.#stringBytes(this.functions.get(row, FunctionField.name)),
+      this.#stringBytes(this.functions.get(row, FunctionField.systemName)),
+      this.#stringBytes(this.functions.get(row, FunctionField.filename)),
+      uint32Bytes(this.functions.get(row, FunctionField.startLine)),
+    ]);
+    murmur3OfBytes(bytes, HASH_SEED, this.#hash);
+    this.#functionHash.set(row, this.#hash[0]!, this.#hash[1]!);
+  }
+
+  /** docs/formats/stack-id.md, "location". */
+  #hashLocation(row: number): void {
+    const { locations, lines, mappings } = this;
+    const mapping = locations.get(row, LocationField.mapping);
+    const parts = [
+      this.#stringBytes(mapping === 0 ? 0 : mappings.get(mapping, MappingField.filename)),
+      this.#stringBytes(mapping === 0 ? 0 : mappings.get(mapping, MappingField.buildId)),
+      this.#stringBytes(locations.get(row, LocationField.frameType)),
+      uint32Bytes(
+        locations.get(row, LocationField.addressLow),
+        locations.get(row, LocationField.addressHigh),
+      ),
+    ];
+    for (
+      let line = locations.get(row, LocationField.line);
+      line !== 0;
+      line = lines.get(line, LineField.caller)
+    ) {
+      const functionRow = lines.get(line, LineField.function);
+      parts.push(
+        uint32Bytes(
+          this.#functionHash.words[functionRow * 2]!,
+          this.#functionHash.words[functionRow * 2 + 1]!,
+          lines.get(line, LineField.line),
+          lines.get(line, LineField.column),
+        ),
+      );
+    }
+    murmur3OfBytes(Buffer.concat(parts), HASH_SEED, this.#hash);
+    this.locationHash.set(row, this.#hash[0]!, this.#hash[1]!);
+  }
+
+  #stringBytes(row: number): Buffer {
+    const text = Buffer.from(this.strings.get(row), 'utf8');
+    return Buffer.concat([uint32Bytes(text.length), text]);
+  }
+}
+
+function uint32Bytes(...values: number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(values.length * 4);
+  values.forEach((value, i) => {
+    bytes.writeUInt32LE(value, i * 4);
+  });
+  return bytes;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The functions by self and total time: the flame graph's accessible twin, and the quickest answer to "what is hot".
+// Only rows near the window exist, so that ten thousand functions scroll as well as ten.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { type ColourScheme, frameColour } from './flamegraph/colour.ts';
+import { FRAME_KINDS } from './flamegraph/frame-kind.ts';
+import type { FunctionTotals } from './flamegraph/function-totals.ts';
+import type { FlameLayout } from './flamegraph/layout.ts';
+import { DEFAULT_SORT, functionRows, nextSort, rowWindow, type SortKey } from './function-rows.ts';
+import { Icon } from './parts/icons.tsx';
+import { formatPercent, formatValue, type Measure } from './units.ts';
+
+/** A bar of 100 % leaves a gap to the next column. */
+const FIGURE_BAR_SHARE = 0.9;
+/** As the style sheet has it. */
+const TABLE_ROW_HEIGHT = 30;
+
+const COLUMNS: readonly { readonly key: SortKey; readonly title: string }[] = [
+  { key: 'name', title: 'Function' },
+  { key: 'self', title: 'Self' },
+  { key: 'total', title: 'Total' },
+];
+
+export interface TopTableProps {
+  readonly layout: FlameLayout;
+  readonly functions: FunctionTotals;
+  readonly measure: Measure;
+  readonly scheme: ColourScheme;
+  /** 1 for each name to show, by name index; undefined shows all. */
+  readonly matches: Uint8Array | undefined;
+  readonly onPick: (name: string) => void;
+}
+
+export function TopTable({ layout, functions, measure, scheme, matches, onPick }: TopTableProps) {
+  const [order, setOrder] = useState(DEFAULT_SORT);
+  const [active, setActive] = useState(0);
+  const [scrollTop, setScrollTop] = useState(0);
+  const [viewHeight, setViewHeight] = useState(0);
+  const scroller = useRef<HTMLDivElement>(null);
+  const hasMoved = useRef(false);
+
+  const rows = useMemo(
+    () => functionRows(functions, layout.names, order, matches),
+    [functions, layout, order, matches],
+  );
+  const activeRow = Math.min(active, rows.length - 1);
+  const { first, limit } = rowWindow(rows.length, TABLE_ROW_HEIGHT, scrollTop, viewHeight);
+  const whole = layout.total[0]!;
+
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(() => setViewHeight(scroller.current!.clientHeight));
+    observer.observe(scroller.current!);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    if (!hasMoved.current) return;
+    hasMoved.current = false;
+    scroller.current!.querySelector<HTMLElement>(`[data-row="${activeRow}"] button`)?.focus();
+  });
+
+  const moveTo = (row: number): void => {
+    const next = Math.max(0, Math.min(rows.length - 1, row));
+    const { current: box } = scroller;
+    const top = next * TABLE_ROW_HEIGHT;
+    // The header row sticks to the top and takes one row of the height.
+    if (top < box!.scrollTop) box!.scrollTop = top;
+    const lowest = top + 2 * TABLE_ROW_HEIGHT - box!.clientHeight;
+    if (lowest > box!.scrollTop) box!.scrollTop = lowest;
+    setScrollTop(box!.scrollTop);
+    setActive(next);
+    hasMoved.current = true;
+  };
+  const keyDown = (event: KeyboardEvent): void => {
+    const page = Math.max(1, Math.floor(viewHeight / TABLE_ROW_HEIGHT) - 2);
+    if (!(event.target as Element).closest('tbody')) return;
+    if (event.key === 'ArrowDown') moveTo(activeRow + 1);
+    else if (event.key === 'ArrowUp') moveTo(activeRow - 1);
+    else if (event.key === 'PageDown') moveTo(activeRow + page);
+    else if (event.key === 'PageUp') moveTo(activeRow - page);
+    else if (event.key === 'Home') moveTo(0);
+    else if (event.key === 'End') moveTo(rows.length - 1);
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: catches keys of the buttons within.
+    <div
+      ref={scroller}
+      class="top-scroller"
+      onScroll={() => setScrollTop(scroller.current!.scrollTop)}
+      onKeyDown={keyDown}
+    >
+      <table class="top-table" aria-rowcount={rows.length + 1} aria-label={`Functions by ${measure.title}`}>
+        <thead>
+          <tr aria-rowindex={1}>
+            {COLUMNS.map(({ key, title }) => (
+              <th
+                key={key}
+                scope="col"
+                aria-sort={order.key === key ? (order.isDescending ? 'descending' : 'ascending') : 'none'}
+              >
+                <button type="button" onClick={() => setOrder(nextSort(order, key))}>
+                  {title}
+                  {order.key === key && (
+                    <span class={`sort-mark ${order.isDescending ? '' : 'is-up'}`}>
+                      <Icon name="chevron" />
+                    </span>
+                  )}
+                </button>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {first > 0 && <tr style={{ height: `${first * TABLE_ROW_HEIGHT}px` }} />}
+          {rows.slice(first, limit).map((name, offset) => {
+            const row = first + offset;
+            const text = layout.names[name]!;
+            const kind = FRAME_KINDS[functions.kind[name]!]!;
+            return (
+              <tr key={name} data-row={row} aria-rowindex={row + 2}>
+                <th scope="row">
+                  <button
+                    type="button"
+                    tabIndex={row === activeRow ? 0 : -1}
+                    title={text}
+                    onClick={() => onPick(text)}
+                    onFocus={() => setActive(row)}
+                  >
+                    <span class="swatch" style={{ background: frameColour(kind, text, scheme) }} />
+                    {text}
+                  </button>
+                </th>
+                <Figure value={functions.self[name]!} whole={whole} unit={measure.unit} />
+                <Figure value={functions.total[name]!} whole={whole} unit={measure.unit} />
+              </tr>
+            );
+          })}
+          {limit < rows.length && <tr style={{ height: `${(rows.length - limit) * TABLE_ROW_HEIGHT}px` }} />}
+        </tbody>
+      </table>
+      {rows.length === 0 && <p class="top-none">No function matches the search.</p>}
+    </div>
+  );
+}
+
+function Figure(props: { readonly value: number; readonly whole: number; readonly unit: string }) {
+  const share = props.whole > 0 ? (props.value / props.whole) * 100 : 0;
+  return (
+    <td>
+      <span class="figure-bar" style={{ width: `${share * FIGURE_BAR_SHARE}%` }} />
+      <span class="figure">
+        {formatValue(props.value, props.unit)} <small>{formatPercent(props.value, props.whole)}</small>
+      </span>
+    </td>
+  );
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compiles the programs of test/testprogs, whose behaviour is known, and says why kernel tests cannot run where they cannot.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Compiles `test/testprogs/<name>.c` into `directory` and gives the path of the binary. */
+export function compileProgram(directory: string, name: string, flags: readonly string[] = []): string {
+  const source = fileURLToPath(new URL(`../testprogs/${name}.c`, import.meta.url));
+  const binary = join(directory, name);
+  execFileSync('gcc', [
+    '-O2',
+    '-g',
+    '-fno-omit-frame-pointer',
+    '-Wall',
+    ...flags,
+    '-o',
+    binary,
+    source,
+    '-lpthread',
+  ]);
+  return binary;
+}
+
+/** Why the agent cannot run here, or false: for the `skip` option of a test. */
+export function agentCannotRun(): string | false {
+  if (process.getuid?.() !== 0) return 'SKIPPED: sampling the kernel needs root';
+  if (!existsSync('/sys/kernel/btf/vmlinux'))
+    return 'SKIPPED: this kernel has no BTF (/sys/kernel/btf/vmlinux)';
+  return false;
+}
