@@ -5,13 +5,12 @@
 
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeTestRequest } from '@hearthscope/collector/testing/otlp-request';
 import { foreignOtlpClient } from '../harness/foreign-otlp-client.ts';
-import { eventually, freePort, startHearthscope } from '../harness/hearthscope.ts';
 import { flameGraph } from '../harness/querier.ts';
+import { startServer } from '../harness/server.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 const CYCLES = 4;
@@ -22,26 +21,11 @@ describe('SIGKILL during ingest', () => {
   const directory = temporaryDirectory('sigkill');
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  async function startServer() {
-    const port = await freePort();
-    const server = startHearthscope([
-      'server',
-      '--host=127.0.0.1',
-      `--http-port=${port}`,
-      `--otlp-grpc-port=${await freePort()}`,
-      `--otlp-http-port=${await freePort()}`,
-      `--data-dir=${join(directory, 'data')}`,
-    ]);
-    const baseUrl = `http://127.0.0.1:${port}`;
-    await eventually('ready', 30_000, async () => ((await fetch(`${baseUrl}/ready`)).ok ? true : undefined));
-    return { server, baseUrl, address: `127.0.0.1:${port}` };
-  }
-
   it('loses nothing acknowledged and stores nothing twice', async () => {
     const sent = new Set<string>();
     const acknowledged = new Set<string>();
     for (let cycle = 0; cycle < CYCLES; cycle++) {
-      const { server, address } = await startServer();
+      const { command, address } = await startServer(directory);
       const client = foreignOtlpClient(address);
       let killed = false;
       const senders = Array.from({ length: IN_FLIGHT }, async () => {
@@ -65,17 +49,17 @@ describe('SIGKILL during ingest', () => {
         }
       });
       await sleep(200 + Math.random() * 600);
-      server.process.kill('SIGKILL');
-      assert.equal(await server.exit, 'SIGKILL');
+      command.process.kill('SIGKILL');
+      assert.equal(await command.exit, 'SIGKILL');
       killed = true;
       await Promise.all(senders);
       client.close();
     }
     assert.ok(acknowledged.size > CYCLES * IN_FLIGHT, `only ${acknowledged.size} requests were acknowledged`);
 
-    const { server, baseUrl } = await startServer();
+    const { command, baseUrl } = await startServer(directory);
     const nodes = await flameGraph(baseUrl, '{service_name="killed"}', { maxNodes: 1_000_000 });
-    await server.stop();
+    await command.stop();
     const stored = new Map(nodes.filter(({ depth }) => depth === 1).map(({ name, total }) => [name, total]));
     for (const name of acknowledged) assert.equal(stored.get(name), PERIOD_NANOS, `${name} was acknowledged`);
     for (const [name, total] of stored) {

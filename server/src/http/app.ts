@@ -66,13 +66,18 @@ export class HttpApp {
     });
     const pages = statusPages(options);
     const readablePaths = new Set([...Object.keys(pages), ...options.ui.keys()]);
-    const callPaths: string[] = [];
+    const callPaths = new Set<string>();
 
     // Bodies are read by Connect alone. Elsewhere they are ignored, whatever their type.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    app.addHook('onRequest', (_request, reply, done) => {
+    app.addHook('onRequest', (request, reply, done) => {
       reply.headers(SECURITY_HEADERS);
+      // Connect would refuse it as well, but without saying which method it takes.
+      if (request.method !== 'POST' && callPaths.has(pathOf(request))) {
+        refuseMethod(request, reply, 'POST');
+        return;
+      }
       done();
     });
     app.setErrorHandler((error, request, reply) => {
@@ -86,7 +91,7 @@ export class HttpApp {
     await app.register(fastifyConnectPlugin, {
       routes: (router) => {
         options.routes(router);
-        callPaths.push(...router.handlers.map(({ requestPath }) => requestPath));
+        for (const { requestPath } of router.handlers) callPaths.add(requestPath);
       },
       acceptCompression: [compressionGzip],
       readMaxBytes: MAX_QUERY_BYTES,
@@ -145,17 +150,23 @@ function matchesEtag(header: string | undefined, etag: string): boolean {
   return header?.split(',').some((each) => each.trim().replace(/^W\//, '') === etag) ?? false;
 }
 
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}
+
+function refuseMethod(request: FastifyRequest, reply: FastifyReply, allowed: string): FastifyReply {
+  reply.code(405).header('Allow', allowed).type('application/json');
+  return reply.send(errorBody('unimplemented', `${pathOf(request)} takes ${allowed}, not ${request.method}`));
+}
+
 /** A path that exists for reading alone is not missing: the method is wrong. */
 function answerNotFound(
   request: FastifyRequest,
   reply: FastifyReply,
   readablePaths: ReadonlySet<string>,
 ): unknown {
-  const path = request.url.split('?', 1)[0]!;
-  if (readablePaths.has(path)) {
-    reply.code(405).header('Allow', 'GET, HEAD').type('application/json');
-    return reply.send(errorBody('unimplemented', `${path} takes GET, not ${request.method}`));
-  }
+  const path = pathOf(request);
+  if (readablePaths.has(path)) return refuseMethod(request, reply, 'GET, HEAD');
   reply.hijack();
   answerUnknownPath(request.raw, reply.raw, path);
   return reply;
