@@ -62,7 +62,7 @@ const FIRST_INTERVAL_MILLIS = 1000;
 /** A batch goes out after this time with the names that are known; the next interval is then missed at worst. */
 const SYMBOLIZE_TIMEOUT_MILLIS = 3000;
 /** Memory of a burst of work (start-up, symbols of new binaries) is given back after this time at the latest. */
-const TRIM_INTERVAL_MILLIS = 60_000;
+const TRIM_INTERVAL_MILLIS = 30_000;
 /** Parts of the 8 s that stopping may take: the last batch, then its delivery. */
 const LAST_BATCH_MILLIS = 4500;
 const STOP_MILLIS = 7500;

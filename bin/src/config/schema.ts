@@ -265,7 +265,7 @@ export const configurationSchema: ConfigurationSchema = {
         },
         symbol_cache_bytes: {
           ...size,
-          default: '32MiB',
+          default: '24MiB',
           description: 'Memory for symbol tables; the least recently used are dropped and read again.',
           'x-flag': 'symbol-cache-bytes',
           'x-commands': ['up', 'agent', 'record'],

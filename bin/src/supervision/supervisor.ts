@@ -14,9 +14,10 @@ import { Child, type ChildExit } from './child.ts';
 /** Together below the ten seconds in which `hearthscope` promises to stop. */
 const STOP_GRACE_MILLIS: Readonly<Record<Component, number>> = { agent: 5500, server: 4000 };
 
-/** What makes the agent small: a small young generation, one helper thread of V8, and one arena of malloc for all
- * threads (by far the most; bin/hearthscope does the same for `hearthscope agent`). The server wants speed. */
-const AGENT_NODE_FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1'];
+/** What makes the agent small: a heap that grows slowly (by far the most), a small young generation, one helper thread
+ * of V8, and one arena of malloc for all threads. bin/hearthscope does the same for `hearthscope agent`, and
+ * agent/README.md has the figures. The server wants speed. */
+const AGENT_NODE_FLAGS = ['--optimize-for-size', '--max-semi-space-size=1', '--v8-pool-size=1'];
 const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
 
 export interface SupervisorOptions {
