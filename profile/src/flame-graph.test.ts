@@ -118,6 +118,30 @@ test('inlined functions are frames, locations without symbol have a name', () =>
   ]);
 });
 
+test('equal nodes stay up to twice the number asked for, beyond it they all go to other', () => {
+  const leaves = Array.from({ length: 21 }, (_, i) => `main;f${String(i).padStart(2, '0')} 1`).join('\n');
+  const nodesOf = (graph: FlameGraph) =>
+    boxes(graph)
+      .slice(1)
+      .flat()
+      .filter(({ name }) => name !== 'other');
+  const tree = treeFromText(`boot 7\n${leaves}`);
+  // 2 nodes above the ties, 21 ties.
+  const twice = toFlameGraph(tree, 12);
+  assert.equal(minimumTotal(tree, 12), 1n);
+  assert.equal(nodesOf(twice).length, 23);
+  const over = toFlameGraph(tree, 11);
+  assert.equal(minimumTotal(tree, 11), 7n);
+  assert.deepEqual(drawn(over), ['total[0..28] 0', 'boot[0..7] 7 | main[7..28] 0', 'other[7..28] 21']);
+  assert.equal(over.total, twice.total);
+  const flat = treeFromText(leaves.replaceAll('main;', ''));
+  assert.equal(minimumTotal(flat, 10), 2n);
+  assert.deepEqual(
+    boxes(toFlameGraph(flat, 10)).map((level) => level.map(({ name, total }) => `${name} ${total}`)),
+    [['total 21'], ['other 21']],
+  );
+});
+
 test('an empty tree is an empty graph, zero values leave no nodes', () => {
   const empty = { names: [], levels: [], total: 0n, maxSelf: 0n };
   assert.deepEqual(toFlameGraph(new StackTreeBuilder().build(), 8), empty);
@@ -192,7 +216,10 @@ test('property: the graph is the model, cut after the merge', () => {
       };
       collect(root);
       totals.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
-      const minTotal = maxNodes === 0 || totals.length <= maxNodes ? 0n : totals[maxNodes - 1]!;
+      let minTotal = maxNodes === 0 || totals.length <= maxNodes ? 0n : totals[maxNodes - 1]!;
+      if (minTotal > 0n && totals.filter((total) => total >= minTotal).length > maxNodes * 2) {
+        minTotal = totals.findLast((total) => total > minTotal) ?? minTotal + 1n;
+      }
       assert.equal(minimumTotal(tree, maxNodes), minTotal);
 
       const expected: string[][] = [];

@@ -4,6 +4,10 @@
 // frames, one without symbols is one.
 
 import type { Profile } from './profile.ts';
+import { finish, type Steps } from './steps.ts';
+
+/** Locations handled in one step. */
+const LOCATIONS_PER_STEP = 4096;
 
 /** The frame of a location of which nothing at all is known. */
 export const UNKNOWN_FRAME = '[unknown]';
@@ -39,6 +43,10 @@ export interface LocationFrames {
 }
 
 export function locationFrames(profile: Profile): LocationFrames {
+  return finish(locationFramesInSteps(profile));
+}
+
+export function* locationFramesInSteps(profile: Profile): Steps<LocationFrames> {
   const { locations } = profile;
   const names: string[] = [];
   const indexOf = new Map<string, number>();
@@ -54,6 +62,7 @@ export function locationFrames(profile: Profile): LocationFrames {
   const frame = new Uint32Array(locations.lineFunction.length + locations.length);
   let count = 0;
   for (let location = 0; location < locations.length; location++) {
+    if (location % LOCATIONS_PER_STEP === 0) yield;
     const firstLine = locations.lineStart[location]!;
     const endLine = locations.lineStart[location + 1]!;
     for (let line = firstLine; line < endLine; line++) {

@@ -9,8 +9,9 @@
 
 import { Uint32Column } from './column.ts';
 import { HearthscopeError } from './errors.ts';
-import { locationFrames } from './frame-name.ts';
+import { locationFramesInSteps } from './frame-name.ts';
 import type { Profile } from './profile.ts';
+import { finish, type Steps } from './steps.ts';
 
 export interface StackTree {
   /** Nodes, the root included. */
@@ -35,6 +36,12 @@ export interface StackSums {
 }
 
 const INITIAL_SLOTS = 1024;
+/** Stacks handled in one step. */
+const STACKS_PER_STEP = 1024;
+/** Names handled in one step. */
+const NAMES_PER_STEP = 4096;
+/** Nodes handled in one step. */
+const NODES_PER_STEP = 1 << 16;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /** Builds a tree from any number of sources, whose names are merged. */
@@ -77,10 +84,20 @@ export class StackTreeBuilder {
     this.#self[node] = this.#self[node]! + value;
   }
 
-  addSums({ names, start, frame, value }: StackSums): void {
-    const nameOf = names.map((text) => this.name(text));
+  addSums(sums: StackSums): void {
+    finish(this.addSumsInSteps(sums));
+  }
+
+  *addSumsInSteps({ names, start, frame, value }: StackSums): Steps<void> {
+    const nameOf = new Uint32Array(names.length);
+    for (let name = 0; name < names.length; name++) {
+      if (name % NAMES_PER_STEP === 0) yield;
+      nameOf[name] = this.name(names[name]!);
+    }
+    yield;
     const frames = frame.map((name) => nameOf[name]!);
     for (let stack = 0; stack < value.length; stack++) {
+      if (stack % STACKS_PER_STEP === 0) yield;
       this.add(frames, value[stack]!, start[stack]!, start[stack + 1]!);
     }
   }
@@ -91,11 +108,18 @@ export class StackTreeBuilder {
   }
 
   build(): StackTree {
+    return finish(this.buildInSteps());
+  }
+
+  *buildInSteps(): Steps<StackTree> {
     const length = this.#parent.length;
     const parent = this.#parent.finish();
     const self = this.#self.slice(0, length);
     const total = self.slice();
-    for (let node = length - 1; node > 0; node--) total[parent[node]!] = total[parent[node]!]! + total[node]!;
+    for (let node = length - 1; node > 0; node--) {
+      if (node % NODES_PER_STEP === 0) yield;
+      total[parent[node]!] = total[parent[node]!]! + total[node]!;
+    }
     return { length, names: [...this.#names], name: this.#name.finish(), parent, self, total };
   }
 
@@ -154,21 +178,30 @@ function hashOf(parent: number, name: number): number {
 }
 
 export function buildStackTree(input: StackSums): StackTree {
+  return finish(buildStackTreeInSteps(input));
+}
+
+export function* buildStackTreeInSteps(input: StackSums): Steps<StackTree> {
   const builder = new StackTreeBuilder();
-  builder.addSums(input);
-  return builder.build();
+  yield* builder.addSumsInSteps(input);
+  return yield* builder.buildInSteps();
 }
 
 /** The stacks of a profile with the sums of their samples. @param valueType which of the profile's sample types */
 export function stackSums(profile: Profile, valueType = 0): StackSums {
+  return finish(stackSumsInSteps(profile, valueType));
+}
+
+export function* stackSumsInSteps(profile: Profile, valueType = 0): Steps<StackSums> {
   const { stacks, samples } = profile;
   const values = samples.values[valueType];
   if (values === undefined)
     throw new HearthscopeError('invalid_argument', `the profile has no sample type ${valueType}`);
-  const frames = locationFrames(profile);
+  const frames = yield* locationFramesInSteps(profile);
   const start = new Uint32Array(stacks.length + 1);
   const frame = new Uint32Column();
   for (let stack = 0; stack < stacks.length; stack++) {
+    if (stack % STACKS_PER_STEP === 0) yield;
     for (let i = stacks.locationStart[stack]!; i < stacks.locationStart[stack + 1]!; i++) {
       const location = stacks.location[i]!;
       for (let j = frames.start[location]!; j < frames.start[location + 1]!; j++)

@@ -8,6 +8,7 @@ import { ANONYMOUS_TENANT } from '@hearthscope/collector/tenant';
 import { QuerierService } from '../../gen/querier/v1/querier_pb.js';
 import { distinctLabelSets } from '../query/label-queries.ts';
 import type { Querier } from '../query/querier.ts';
+import type { QueryOptions } from '../query/query-scheduler.ts';
 import { clientCapabilities, isVisible } from './client-capabilities.ts';
 import { connectError } from './connect-error.ts';
 import {
@@ -48,53 +49,59 @@ function querierService(
   { tenantOf }: QuerierRoutesOptions,
 ): Partial<ServiceImpl<typeof QuerierService>> {
   const tenant = ({ requestHeader }: HandlerContext) => tenantOf(requestHeader);
+  const options = ({ signal }: HandlerContext): QueryOptions => ({ signal });
   const capabilities = ({ requestHeader }: HandlerContext) =>
     clientCapabilities(requestHeader.get('accept') ?? '');
   return {
     profileTypes: answering(async (request, context) => ({
-      profileTypes: (await querier.profileTypes(tenant(context), timeRange(request))).map(profileTypeMessage),
+      profileTypes: (await querier.profileTypes(tenant(context), timeRange(request), options(context))).map(
+        profileTypeMessage,
+      ),
     })),
     labelNames: answering(async (request, context) => {
       const client = capabilities(context);
-      const names = await querier.labelNames(tenant(context), {
-        ...timeRange(request),
-        matchers: request.matchers,
-      });
+      const names = await querier.labelNames(
+        tenant(context),
+        { ...timeRange(request), matchers: request.matchers },
+        options(context),
+      );
       return { names: names.filter((name) => isVisible(name, client)) };
     }),
     labelValues: answering(async (request, context) => ({
-      names: await querier.labelValues(tenant(context), {
-        ...timeRange(request),
-        matchers: request.matchers,
-        name: request.name,
-      }),
+      names: await querier.labelValues(
+        tenant(context),
+        { ...timeRange(request), matchers: request.matchers, name: request.name },
+        options(context),
+      ),
     })),
     series: answering(async (request, context) => {
       const client = capabilities(context);
-      const sets = await querier.series(tenant(context), {
-        ...timeRange(request),
-        matchers: request.matchers,
-        labelNames: request.labelNames,
-      });
+      const sets = await querier.series(
+        tenant(context),
+        { ...timeRange(request), matchers: request.matchers, labelNames: request.labelNames },
+        options(context),
+      );
       const visible = sets.map((labels) => labels.filter(({ name }) => isVisible(name, client)));
       // Sets that differ only in what is hidden are one.
       return { labelsSet: distinctLabelSets(visible, []).map(labelsMessage) };
     }),
     selectSeries: answering(async (request, context) => ({
-      series: (await querier.selectSeries(tenant(context), selectSeriesQuery(request))).map(seriesMessage),
+      series: (await querier.selectSeries(tenant(context), selectSeriesQuery(request), options(context))).map(
+        seriesMessage,
+      ),
     })),
     selectMergeStacktraces: answering(async (request, context) => ({
       flamegraph: flameGraphMessage(
-        await querier.mergeStacktraces(tenant(context), mergeStacktracesQuery(request)),
+        await querier.mergeStacktraces(tenant(context), mergeStacktracesQuery(request), options(context)),
       ),
     })),
     selectMergeSpanProfile: answering(async (request, context) => ({
       flamegraph: flameGraphMessage(
-        await querier.mergeStacktraces(tenant(context), mergeSpanProfileQuery(request)),
+        await querier.mergeStacktraces(tenant(context), mergeSpanProfileQuery(request), options(context)),
       ),
     })),
     getProfileStats: answering(async (_request, context) => {
-      const stats = await querier.profileStats(tenant(context));
+      const stats = await querier.profileStats(tenant(context), options(context));
       return {
         dataIngested: stats.dataIngested,
         oldestProfileTime: BigInt(stats.oldestProfileMillis),
@@ -103,7 +110,11 @@ function querierService(
     }),
     analyzeQuery: answering(async (request, context) =>
       analyzeQueryMessage(
-        await querier.analyzeQuery(tenant(context), { ...timeRange(request), query: request.query }),
+        await querier.analyzeQuery(
+          tenant(context),
+          { ...timeRange(request), query: request.query },
+          options(context),
+        ),
       ),
     ),
   };

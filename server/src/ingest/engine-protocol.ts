@@ -41,10 +41,17 @@ export interface EngineMethods extends Querier {
 export type EngineMethod = keyof EngineMethods;
 
 export interface EngineCall {
+  readonly kind: 'call';
   readonly id: number;
   readonly method: EngineMethod;
+  /** Without options, which do not cross threads. */
   readonly parameters: readonly unknown[];
 }
+
+export type EngineMessage =
+  | EngineCall
+  /** Nobody waits for the answer of this call any more. */
+  | { readonly kind: 'cancel'; readonly id: number };
 
 export interface ErrorData {
   readonly code: ErrorCode;

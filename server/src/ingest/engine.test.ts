@@ -109,6 +109,29 @@ test('good profiles are stored beside refused ones, which are counted', async (t
   );
 });
 
+test('queries beyond the queue are refused, and one that nobody waits for is given up', async (t) => {
+  const { engine, registry } = await startEngine(t, testDirectory(t), {
+    queryLimits: { maxConcurrentQueries: 1, maxQueuedQueries: 1 },
+  });
+  const cancellation = new AbortController();
+  const queries = [
+    engine.profileStats('a'),
+    engine.profileStats('a', { signal: cancellation.signal }),
+    engine.profileStats('a'),
+  ];
+  cancellation.abort();
+  const outcomes = await Promise.allSettled(queries);
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : outcome.status)),
+    ['fulfilled', 'canceled', 'resource_exhausted'],
+  );
+  assert.equal((await engine.profileStats('a')).dataIngested, false);
+  const text = await registry.metrics();
+  assert.match(text, /^hearthscope_query_failures_total\{method="profileStats",code="canceled"\} 1$/m);
+  assert.match(text, /^hearthscope_queries_in_flight 0$/m);
+  assert.match(text, /^hearthscope_queries_queued 0$/m);
+});
+
 test('malformed bytes are refused and nothing else is', async (t) => {
   const { engine, registry } = await startEngine(t, testDirectory(t));
   await assert.rejects(

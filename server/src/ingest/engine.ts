@@ -10,10 +10,11 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Querier } from '../query/querier.ts';
 import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../query/query-limits.ts';
+import type { QueryOptions } from '../query/query-scheduler.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
 import type {
-  EngineCall,
   EngineConfig,
+  EngineMessage,
   EngineMethod,
   EngineMethods,
   ErrorData,
@@ -92,15 +93,20 @@ export class Engine implements Querier {
     return this.#call('ingestOtlp', [tenant, owned], [owned.buffer as ArrayBuffer]);
   }
 
-  profileTypes: Querier['profileTypes'] = (...parameters) => this.#call('profileTypes', parameters);
-  labelNames: Querier['labelNames'] = (...parameters) => this.#call('labelNames', parameters);
-  labelValues: Querier['labelValues'] = (...parameters) => this.#call('labelValues', parameters);
-  series: Querier['series'] = (...parameters) => this.#call('series', parameters);
-  selectSeries: Querier['selectSeries'] = (...parameters) => this.#call('selectSeries', parameters);
-  mergeStacktraces: Querier['mergeStacktraces'] = (...parameters) =>
-    this.#call('mergeStacktraces', parameters);
-  profileStats: Querier['profileStats'] = (...parameters) => this.#call('profileStats', parameters);
-  analyzeQuery: Querier['analyzeQuery'] = (...parameters) => this.#call('analyzeQuery', parameters);
+  profileTypes: Querier['profileTypes'] = (tenant, range, options) =>
+    this.#query('profileTypes', [tenant, range], options);
+  labelNames: Querier['labelNames'] = (tenant, request, options) =>
+    this.#query('labelNames', [tenant, request], options);
+  labelValues: Querier['labelValues'] = (tenant, request, options) =>
+    this.#query('labelValues', [tenant, request], options);
+  series: Querier['series'] = (tenant, request, options) => this.#query('series', [tenant, request], options);
+  selectSeries: Querier['selectSeries'] = (tenant, request, options) =>
+    this.#query('selectSeries', [tenant, request], options);
+  mergeStacktraces: Querier['mergeStacktraces'] = (tenant, request, options) =>
+    this.#query('mergeStacktraces', [tenant, request], options);
+  profileStats: Querier['profileStats'] = (tenant, options) => this.#query('profileStats', [tenant], options);
+  analyzeQuery: Querier['analyzeQuery'] = (tenant, request, options) =>
+    this.#query('analyzeQuery', [tenant, request], options);
 
   /** Whether profiles can be stored, and if not, why. */
   ready(): { ready: boolean; reason: string } {
@@ -170,6 +176,23 @@ export class Engine implements Querier {
     this.#pending.clear();
   }
 
+  async #query<Method extends keyof Querier>(
+    method: Method,
+    parameters: Parameters<EngineMethods[Method]>,
+    { signal }: QueryOptions = {},
+  ): Promise<Awaited<ReturnType<EngineMethods[Method]>>> {
+    const answer = this.#call(method, parameters);
+    const id = this.#lastId;
+    const cancel = () => this.#worker.postMessage({ kind: 'cancel', id } satisfies EngineMessage);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await answer;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
   #call<Method extends EngineMethod>(
     method: Method,
     parameters: Parameters<EngineMethods[Method]>,
@@ -182,7 +205,7 @@ export class Engine implements Querier {
       }
       const id = ++this.#lastId;
       this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, method, parameters } satisfies EngineCall, transfer);
+      this.#worker.postMessage({ kind: 'call', id, method, parameters } satisfies EngineMessage, transfer);
     });
     return answer as ReturnType<EngineMethods[Method]>;
   }

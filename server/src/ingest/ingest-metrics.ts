@@ -3,7 +3,8 @@
 // What the worker counts of requests. Discards carry the reason they were refused for.
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { QueryScheduler } from '../query/query-scheduler.ts';
 
 export interface IngestMetrics {
   readonly receivedBytes: Counter;
@@ -66,6 +67,21 @@ export function queryMetrics(registry: Registry): QueryMetrics {
       registers: [registry],
     }),
   };
+}
+
+/** How many queries there are at the moment. */
+export function registerQueueMetrics(registry: Registry, scheduler: QueryScheduler): void {
+  const gauge = (name: string, help: string, count: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(count());
+      },
+    });
+  gauge('hearthscope_queries_in_flight', 'Queries that are worked on', () => scheduler.inFlight);
+  gauge('hearthscope_queries_queued', 'Queries that wait for others to end', () => scheduler.queued);
 }
 
 /** The label value for an error. */

@@ -7,17 +7,19 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { Registry } from 'prom-client';
 import { StoreQuerier } from '../query/querier.ts';
+import type { QueryOptions } from '../query/query-scheduler.ts';
 import { LocalStore } from '../storage/local-store.ts';
 import type { Log } from '../storage/log.ts';
 import type {
   EngineCall,
   EngineConfig,
+  EngineMessage,
   EngineMethods,
   ErrorData,
   MetricSnapshot,
   WorkerMessage,
 } from './engine-protocol.ts';
-import { errorCodeOf, ingestMetrics, queryMetrics } from './ingest-metrics.ts';
+import { errorCodeOf, ingestMetrics, queryMetrics, registerQueueMetrics } from './ingest-metrics.ts';
 import { OtlpIngester } from './otlp-ingester.ts';
 
 if (parentPort === null) throw new HearthscopeError('internal', 'the ingest worker is no program of its own');
@@ -54,17 +56,18 @@ async function snapshot(): Promise<MetricSnapshot[]> {
 
 function engineMethods(store: LocalStore): EngineMethods {
   const querier = new StoreQuerier(store, config.queryLimits, now);
+  registerQueueMetrics(registry, querier.scheduler);
   const ingester = new OtlpIngester(store, { ...config.pipeline, now }, ingestMetrics(registry));
   return {
     ingestOtlp: (tenant, body) => ingester.ingest(tenant, body),
-    profileTypes: (tenant, range) => querier.profileTypes(tenant, range),
-    labelNames: (tenant, request) => querier.labelNames(tenant, request),
-    labelValues: (tenant, request) => querier.labelValues(tenant, request),
-    series: (tenant, request) => querier.series(tenant, request),
-    selectSeries: (tenant, request) => querier.selectSeries(tenant, request),
-    mergeStacktraces: (tenant, request) => querier.mergeStacktraces(tenant, request),
-    profileStats: (tenant) => querier.profileStats(tenant),
-    analyzeQuery: (tenant, request) => querier.analyzeQuery(tenant, request),
+    profileTypes: querier.profileTypes,
+    labelNames: querier.labelNames,
+    labelValues: querier.labelValues,
+    series: querier.series,
+    selectSeries: querier.selectSeries,
+    mergeStacktraces: querier.mergeStacktraces,
+    profileStats: querier.profileStats,
+    analyzeQuery: querier.analyzeQuery,
     metrics: snapshot,
     stop: async () => {
       try {
@@ -89,18 +92,30 @@ async function start(): Promise<void> {
   const methods = engineMethods(store);
   const queries = queryMetrics(registry);
   const NOT_QUERIES = new Set(['ingestOtlp', 'metrics', 'stop']);
-  port.on('message', async ({ id, method, parameters }: EngineCall) => {
+  const cancellations = new Map<number, AbortController>();
+  const answer = async ({ id, method, parameters }: EngineCall) => {
     const isQuery = !NOT_QUERIES.has(method);
     const stop = isQuery ? queries.seconds.startTimer({ method }) : undefined;
+    const options: QueryOptions[] = [];
+    if (isQuery) {
+      const cancellation = new AbortController();
+      cancellations.set(id, cancellation);
+      options.push({ signal: cancellation.signal });
+    }
     try {
       const call = methods[method] as (...parameters: readonly unknown[]) => Promise<unknown>;
-      send({ kind: 'result', id, value: await call(...parameters) });
+      send({ kind: 'result', id, value: await call(...parameters, ...options) });
     } catch (error) {
       if (isQuery) queries.failures.inc({ method, code: errorCodeOf(error) });
       send({ kind: 'failure', id, error: errorData(error) });
     } finally {
+      cancellations.delete(id);
       stop?.();
     }
+  };
+  port.on('message', (message: EngineMessage) => {
+    if (message.kind === 'cancel') cancellations.get(message.id)?.abort();
+    else void answer(message);
   });
   send({ kind: 'started', metrics: await snapshot() });
 }

@@ -4,9 +4,11 @@
 // however the data lies in the store.
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
-import { type FlameGraph, toFlameGraph } from '@hearthscope/profile/flame-graph';
-import { buildStackTree, type StackSums, stackSums } from '@hearthscope/profile/stack-tree';
-import type { SampleFilter, Store } from '../storage/store.ts';
+import { type FlameGraph, toFlameGraphInSteps } from '@hearthscope/profile/flame-graph';
+import type { Profile } from '@hearthscope/profile/profile';
+import { buildStackTreeInSteps, type StackSums, stackSumsInSteps } from '@hearthscope/profile/stack-tree';
+import type { Steps } from '@hearthscope/profile/steps';
+import type { Pace, SampleFilter, Store } from '../storage/store.ts';
 import { profileSelection } from './profile-selection.ts';
 import { checkMaxNodes, type QueryLimits } from './query-limits.ts';
 import type { MergeStacktracesRequest } from './requests.ts';
@@ -23,13 +25,19 @@ export async function mergeStacktraces(
   limits: QueryLimits,
   tenant: string,
   request: MergeStacktracesRequest,
+  pace: Pace,
 ): Promise<FlameGraph> {
   const selection = profileSelection(request, limits);
   const maxNodes = checkMaxNodes(request.maxNodes, limits);
-  const merged = await store.mergeStacks(tenant, selection, sampleFilter(request));
+  const merged = await store.mergeStacks(tenant, selection, sampleFilter(request), pace);
   if (merged === undefined) return EMPTY;
-  const sums = stackSums(merged);
-  return toFlameGraph(buildStackTree(callSiteOnly(sums, request.callSite)), maxNodes);
+  return pace.run(flameGraphOf(merged, request.callSite, maxNodes));
+}
+
+function* flameGraphOf(merged: Profile, callSite: readonly string[], maxNodes: number): Steps<FlameGraph> {
+  const sums = yield* stackSumsInSteps(merged);
+  const tree = yield* buildStackTreeInSteps(callSiteOnly(sums, callSite));
+  return yield* toFlameGraphInSteps(tree, maxNodes);
 }
 
 function sampleFilter({ profileIds, traceIds, spanIds }: MergeStacktracesRequest): SampleFilter {

@@ -8,6 +8,7 @@ import type { Store, TimeRange } from '../storage/store.ts';
 import { labelNames, labelValues, profileTypes, series } from './label-queries.ts';
 import { mergeStacktraces } from './merge-stacktraces.ts';
 import { checkRange, type QueryLimits } from './query-limits.ts';
+import { type QueryOptions, QueryScheduler } from './query-scheduler.ts';
 import type {
   AnalyzeQueryAnswer,
   AnalyzeQueryRequest,
@@ -24,66 +25,77 @@ import { selectSeries } from './select-series.ts';
 import { parseSelector } from './selector.ts';
 
 /** Requests are checked in the order range, profile type, selector, and refused with HearthscopeError
- * invalid_argument. */
+ * invalid_argument. Any question can fail as {@link QueryScheduler.run} says. */
 export interface Querier {
-  profileTypes(tenant: string, range: TimeRange): Promise<ProfileTypeAnswer[]>;
-  labelNames(tenant: string, request: LabelNamesRequest): Promise<string[]>;
-  labelValues(tenant: string, request: LabelValuesRequest): Promise<string[]>;
-  series(tenant: string, request: SeriesRequest): Promise<LabelSet[]>;
-  selectSeries(tenant: string, request: SelectSeriesRequest): Promise<TimeSeriesAnswer[]>;
-  mergeStacktraces(tenant: string, request: MergeStacktracesRequest): Promise<FlameGraph>;
-  profileStats(tenant: string): Promise<ProfileStatsAnswer>;
-  analyzeQuery(tenant: string, request: AnalyzeQueryRequest): Promise<AnalyzeQueryAnswer>;
+  profileTypes(tenant: string, range: TimeRange, options?: QueryOptions): Promise<ProfileTypeAnswer[]>;
+  labelNames(tenant: string, request: LabelNamesRequest, options?: QueryOptions): Promise<string[]>;
+  labelValues(tenant: string, request: LabelValuesRequest, options?: QueryOptions): Promise<string[]>;
+  series(tenant: string, request: SeriesRequest, options?: QueryOptions): Promise<LabelSet[]>;
+  selectSeries(
+    tenant: string,
+    request: SelectSeriesRequest,
+    options?: QueryOptions,
+  ): Promise<TimeSeriesAnswer[]>;
+  mergeStacktraces(
+    tenant: string,
+    request: MergeStacktracesRequest,
+    options?: QueryOptions,
+  ): Promise<FlameGraph>;
+  profileStats(tenant: string, options?: QueryOptions): Promise<ProfileStatsAnswer>;
+  analyzeQuery(
+    tenant: string,
+    request: AnalyzeQueryRequest,
+    options?: QueryOptions,
+  ): Promise<AnalyzeQueryAnswer>;
 }
 
 export class StoreQuerier implements Querier {
+  readonly scheduler: QueryScheduler;
   readonly #store: Store;
   readonly #limits: QueryLimits;
   readonly #now: () => number;
 
   /** @param now milliseconds since the Unix epoch */
   constructor(store: Store, limits: QueryLimits, now: () => number) {
+    this.scheduler = new QueryScheduler(limits);
     this.#store = store;
     this.#limits = limits;
     this.#now = now;
   }
 
-  profileTypes(tenant: string, range: TimeRange): Promise<ProfileTypeAnswer[]> {
-    return profileTypes(this.#store, this.#limits, tenant, range, this.#now());
-  }
+  profileTypes: Querier['profileTypes'] = (tenant, range, options) =>
+    this.scheduler.run(() => profileTypes(this.#store, this.#limits, tenant, range, this.#now()), options);
 
-  labelNames(tenant: string, request: LabelNamesRequest): Promise<string[]> {
-    return labelNames(this.#store, this.#limits, tenant, request);
-  }
+  labelNames: Querier['labelNames'] = (tenant, request, options) =>
+    this.scheduler.run(() => labelNames(this.#store, this.#limits, tenant, request), options);
 
-  labelValues(tenant: string, request: LabelValuesRequest): Promise<string[]> {
-    return labelValues(this.#store, this.#limits, tenant, request);
-  }
+  labelValues: Querier['labelValues'] = (tenant, request, options) =>
+    this.scheduler.run(() => labelValues(this.#store, this.#limits, tenant, request), options);
 
-  series(tenant: string, request: SeriesRequest): Promise<LabelSet[]> {
-    return series(this.#store, this.#limits, tenant, request);
-  }
+  series: Querier['series'] = (tenant, request, options) =>
+    this.scheduler.run(() => series(this.#store, this.#limits, tenant, request), options);
 
-  selectSeries(tenant: string, request: SelectSeriesRequest): Promise<TimeSeriesAnswer[]> {
-    return selectSeries(this.#store, this.#limits, tenant, request);
-  }
+  selectSeries: Querier['selectSeries'] = (tenant, request, options) =>
+    this.scheduler.run(() => selectSeries(this.#store, this.#limits, tenant, request), options);
 
-  mergeStacktraces(tenant: string, request: MergeStacktracesRequest): Promise<FlameGraph> {
-    return mergeStacktraces(this.#store, this.#limits, tenant, request);
-  }
+  mergeStacktraces: Querier['mergeStacktraces'] = (tenant, request, options) =>
+    this.scheduler.run((pace) => mergeStacktraces(this.#store, this.#limits, tenant, request, pace), options);
 
-  async profileStats(tenant: string): Promise<ProfileStatsAnswer> {
-    const { range } = await this.#store.stats(tenant);
-    return {
-      dataIngested: range !== undefined,
-      oldestProfileMillis: range?.startMillis ?? 0,
-      newestProfileMillis: range?.endMillis ?? 0,
-    };
-  }
+  profileStats: Querier['profileStats'] = (tenant, options) =>
+    this.scheduler.run(async () => {
+      const { range } = await this.#store.stats(tenant);
+      return {
+        dataIngested: range !== undefined,
+        oldestProfileMillis: range?.startMillis ?? 0,
+        newestProfileMillis: range?.endMillis ?? 0,
+      };
+    }, options);
 
-  async analyzeQuery(tenant: string, request: AnalyzeQueryRequest): Promise<AnalyzeQueryAnswer> {
-    checkRange(request, this.#limits);
-    const { startMillis, endMillis } = request;
-    return this.#store.size(tenant, { startMillis, endMillis, alternatives: [parseSelector(request.query)] });
-  }
+  analyzeQuery: Querier['analyzeQuery'] = (tenant, request, options) =>
+    this.scheduler.run(async () => {
+      checkRange(request, this.#limits);
+      const { startMillis, endMillis } = request;
+      const alternatives = [parseSelector(request.query)];
+      return this.#store.size(tenant, { startMillis, endMillis, alternatives });
+    }, options);
 }

@@ -14,6 +14,14 @@ export interface QueryLimits {
   readonly maxNodes: number;
   /** Points of all time series of one answer. */
   readonly maxPoints: number;
+  /** Queries that are worked on in turns. */
+  readonly maxConcurrentQueries: number;
+  /** Queries that wait for one of those to end; more are refused. */
+  readonly maxQueuedQueries: number;
+  /** From the arrival of a query to its answer. */
+  readonly queryTimeoutMillis: number;
+  /** How long a query works before profiles and other queries get their turn. */
+  readonly querySliceMillis: number;
 }
 
 const HOUR_MILLIS = 3_600_000;
@@ -24,6 +32,10 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   defaultMaxNodes: 8192,
   maxNodes: 1_048_576,
   maxPoints: 1_000_000,
+  maxConcurrentQueries: 4,
+  maxQueuedQueries: 64,
+  queryTimeoutMillis: 60_000,
+  querySliceMillis: 10,
 };
 
 /** @throws HearthscopeError invalid_argument */

@@ -3,7 +3,7 @@
 // Reads what ByteWriter wrote and believes none of it: every length is checked against the bytes that are there before
 // anything is allocated, and every index against its table.
 
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { FormatError } from '@hearthscope/profile/errors';
 
 const MAX_UVARINT_BYTES = 8;
@@ -87,8 +87,19 @@ export class ByteReader {
   strings(what: string): string[] {
     const count = this.count(what);
     const lengths = this.uint32Column(count, what);
+    const start = this.#offset;
+    let total = 0;
+    for (let i = 0; i < count; i++) total += lengths[i]!;
+    this.#take(total, what);
+    const bytes = this.#bytes;
+    // What is ASCII as a whole, as nearly all is, needs no look at each string.
+    const ascii = isAscii(bytes.subarray(start, this.#offset));
     const values = new Array<string>(count);
-    for (let i = 0; i < count; i++) values[i] = this.#text(lengths[i]!, what);
+    for (let i = 0, at = start; i < count; i++) {
+      const end = at + lengths[i]!;
+      values[i] = ascii ? bytes.toString('latin1', at, end) : this.#utf8(at, end, what);
+      at = end;
+    }
     return values;
   }
 
@@ -153,17 +164,20 @@ export class ByteReader {
   #uint32Values(width: number, count: number, what: string): Uint32Array {
     if (width === 0) return new Uint32Array(count);
     const at = this.#take(count * width, what);
-    if (width === 1) return Uint32Array.from(this.#bytes.subarray(at, at + count));
+    if (width === 1) return new Uint32Array(this.#bytes.subarray(at, at + count));
     const copy = new Uint8Array(count * width);
     copy.set(this.#bytes.subarray(at, at + count * width));
-    return width === 2 ? Uint32Array.from(new Uint16Array(copy.buffer)) : new Uint32Array(copy.buffer);
+    return width === 2 ? new Uint32Array(new Uint16Array(copy.buffer)) : new Uint32Array(copy.buffer);
   }
 
   #text(length: number, what: string): string {
     const at = this.#take(length, what);
-    const bytes = this.#bytes.subarray(at, at + length);
-    if (!isUtf8(bytes)) throw this.error(`${what} is not UTF-8`, at);
-    return bytes.toString('utf8');
+    return this.#utf8(at, at + length, what);
+  }
+
+  #utf8(at: number, end: number, what: string): string {
+    if (!isUtf8(this.#bytes.subarray(at, end))) throw this.error(`${what} is not UTF-8`, at);
+    return this.#bytes.toString('utf8', at, end);
   }
 
   #take(length: number, what: string): number {

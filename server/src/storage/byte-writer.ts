@@ -73,9 +73,9 @@ export class ByteWriter {
     if (width === 4) {
       this.#append(values);
     } else if (width === 2) {
-      this.#append(Uint16Array.from(values));
+      this.#append(new Uint16Array(values));
     } else if (width === 1) {
-      this.#append(Uint8Array.from(values));
+      this.#append(new Uint8Array(values));
     }
   }
 

@@ -14,6 +14,7 @@ import { LocalStore } from './local-store.ts';
 import { startChildProgram } from './testing/child-program.ts';
 import {
   ALL_TIME,
+  AT_ONCE,
   CPU_TYPE,
   RecordingLog,
   SyntheticProfiles,
@@ -36,7 +37,7 @@ function openStore(dataDir: string, headMaxBytes = 1 << 30, log = new RecordingL
 }
 
 async function contents(store: LocalStore): Promise<unknown> {
-  const merged = await store.mergeStacks('a', EVERYTHING, {});
+  const merged = await store.mergeStacks('a', EVERYTHING, {}, AT_ONCE);
   const totals = await store.totals('a', EVERYTHING);
   return {
     samples: merged === undefined ? [] : canonicalProfile(merged).samples,
@@ -162,7 +163,7 @@ test(`after SIGKILL at ${KILLS} random moments everything acknowledged is there,
   const lost = [...acknowledged].filter((number) => !recovered.includes(number));
   assert.deepEqual(lost, []);
   assert.ok(acknowledged.size > KILLS, `${acknowledged.size} profiles were acknowledged`);
-  const tree = buildStackTree(stackSums((await store.mergeStacks('a', EVERYTHING, {}))!));
+  const tree = buildStackTree(stackSums((await store.mergeStacks('a', EVERYTHING, {}, AT_ONCE))!));
   assert.equal(
     tree.total[0],
     recovered.reduce((sum, number) => sum + BigInt(number), 0n),

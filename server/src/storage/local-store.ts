@@ -14,6 +14,7 @@ import type { TenantHead } from './head/tenant-head.ts';
 import type { Log } from './log.ts';
 import { registerHeadMetrics, walMetrics } from './storage-metrics.ts';
 import type {
+  Pace,
   SampleFilter,
   SelectionSize,
   SeriesSelection,
@@ -109,8 +110,9 @@ export class LocalStore implements Store {
     tenant: string,
     selection: SeriesSelection,
     filter: SampleFilter,
+    pace: Pace,
   ): Promise<Profile | undefined> {
-    return this.#read(tenant, undefined, (head) => mergeStacks(head, selection, filter));
+    return this.#read(tenant, undefined, (head) => pace.run(mergeStacks(head, selection, filter)));
   }
 
   async size(tenant: string, selection: SeriesSelection): Promise<SelectionSize> {
@@ -127,7 +129,11 @@ export class LocalStore implements Store {
     this.#directory.close();
   }
 
-  #read<Answer>(tenant: string, empty: Answer, read: (head: TenantHead) => Answer): Answer {
+  #read<Answer>(
+    tenant: string,
+    empty: Answer,
+    read: (head: TenantHead) => Answer | Promise<Answer>,
+  ): Answer | Promise<Answer> {
     const head = this.#head.tenant(tenant);
     return head === undefined ? empty : read(head);
   }

@@ -10,6 +10,7 @@ const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93;
 
 const WORDS_PER_BLOCK = 4;
+const MAX_UTF8_BYTES_PER_UNIT = 3;
 
 /** The four 32-bit lanes of a hash. */
 export type Hash128 = Uint32Array;
@@ -74,7 +75,61 @@ export function murmur3OfWords(words: Uint32Array, byteLength: number, seed: num
 
 /** Hashes bytes; the lanes are written to `out`. */
 export function murmur3OfBytes(bytes: Uint8Array, seed: number, out: Hash128): void {
-  const words = new Uint32Array(Math.ceil(bytes.length / 4));
-  new Uint8Array(words.buffer).set(bytes);
-  murmur3OfWords(words, bytes.length, seed, out);
+  const input = new HashInput(bytes.length);
+  input.bytes(bytes);
+  input.digest(seed, out);
+}
+
+/** Bytes gathered to be hashed. It is kept and cleared, as a new symbol is hashed for every few samples that arrive. */
+export class HashInput {
+  #bytes: Buffer;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = Buffer.alloc(paddedBytes(capacity));
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  uint32(value: number): void {
+    this.#reserve(4);
+    this.#length = this.#bytes.writeUInt32LE(value, this.#length);
+  }
+
+  bytes(values: Uint8Array): void {
+    this.#reserve(values.length);
+    this.#bytes.set(values, this.#length);
+    this.#length += values.length;
+  }
+
+  /** The length of the text in bytes, and its UTF-8. */
+  text(value: string): void {
+    this.#reserve(4 + value.length * MAX_UTF8_BYTES_PER_UNIT);
+    const start = this.#length + 4;
+    const length = this.#bytes.write(value, start, 'utf8');
+    this.#bytes.writeUInt32LE(length, this.#length);
+    this.#length = start + length;
+  }
+
+  /** The lanes of the hash of all since the last `clear` are written to `out`. */
+  digest(seed: number, out: Hash128): void {
+    this.#bytes.fill(0, this.#length, paddedBytes(this.#length));
+    const words = new Uint32Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length / 4);
+    murmur3OfWords(words, this.#length, seed, out);
+  }
+
+  #reserve(extra: number): void {
+    const needed = paddedBytes(this.#length + extra);
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.alloc(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
+  }
+}
+
+/** Up to the end of the last word. */
+function paddedBytes(length: number): number {
+  return Math.ceil(length / 4) * 4;
 }

@@ -6,6 +6,7 @@
 import type { NormalisedProfile } from '@hearthscope/collector/normalised-profile';
 import type { LabelSet } from '@hearthscope/profile/labels';
 import type { Profile } from '@hearthscope/profile/profile';
+import type { Steps } from '@hearthscope/profile/steps';
 import type { LabelMatcher } from './label-matcher.ts';
 
 /** Milliseconds since the Unix epoch, both ends inclusive. A profile is where its start time is, rounded down. */
@@ -54,6 +55,12 @@ export interface SelectionSize {
   readonly bytes: number;
 }
 
+/** Does long work bit by bit, so that what shares its thread is not kept waiting. */
+export interface Pace {
+  /** @throws HearthscopeError deadline_exceeded or canceled when the work is given up */
+  run<Result>(steps: Steps<Result>): Promise<Result>;
+}
+
 export interface Store {
   /** Resolves once the profiles will survive the end of the process and are visible to queries: all or none of them.
    * @throws HearthscopeError unavailable when the store is full or cannot write; nothing is kept then */
@@ -65,7 +72,12 @@ export interface Store {
   /** All samples of the selection summed by stack: one profile with one sample type, without times, attributes and
    * links. Undefined when nothing matches.
    * @throws HearthscopeError failed_precondition when a sum leaves int64 */
-  mergeStacks(tenant: string, selection: SeriesSelection, filter: SampleFilter): Promise<Profile | undefined>;
+  mergeStacks(
+    tenant: string,
+    selection: SeriesSelection,
+    filter: SampleFilter,
+    pace: Pace,
+  ): Promise<Profile | undefined>;
   size(tenant: string, selection: SeriesSelection): Promise<SelectionSize>;
   stats(tenant: string): Promise<TenantStats>;
 }

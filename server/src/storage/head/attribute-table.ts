@@ -31,12 +31,23 @@ export class AttributeTable {
     this.links = new TupleTable(ID_WORDS + SPAN_ID_WORDS, budget);
   }
 
-  /** @returns 0 for the empty set
+  /** The row of an attribute, for {@link internSet}.
    * @throws HearthscopeError unavailable when the budget is used up */
-  internSet(attributes: readonly Attribute[]): number {
-    const rows = new Set(attributes.map((attribute) => this.#internAttribute(attribute)));
+  intern({ key, value, unit }: Attribute): number {
+    const strings = this.#strings;
+    const [kind, low, high] = this.#words(value);
+    return this.#attributes.intern(strings.intern(key), kind, low, high, strings.intern(unit));
+  }
+
+  /** The row of a set of attributes, in any order; 0 for the empty set.
+   * @param attributes rows that `intern` gave; sorted in place
+   * @throws HearthscopeError unavailable when the budget is used up */
+  internSet(attributes: Uint32Array): number {
+    attributes.sort();
     let set = 0;
-    for (const row of [...rows].sort((a, b) => a - b)) set = this.#sets.intern(set, row);
+    for (let i = 0; i < attributes.length; i++) {
+      if (i === 0 || attributes[i] !== attributes[i - 1]) set = this.#sets.intern(set, attributes[i]!);
+    }
     return set;
   }
 
@@ -55,11 +66,6 @@ export class AttributeTable {
     const [a, b, c, d] = wordsOfHex(traceId, ID_WORDS);
     const [e, f] = wordsOfHex(spanId, SPAN_ID_WORDS);
     return this.links.intern(a!, b!, c, d, e, f);
-  }
-
-  #internAttribute({ key, value, unit }: Attribute): number {
-    const [kind, low, high] = this.#words(value);
-    return this.#attributes.intern(this.#strings.intern(key), kind, low, high, this.#strings.intern(unit));
   }
 
   #words(value: AttributeValue): [kind: number, low: number, high: number] {

@@ -4,6 +4,7 @@
 
 import type { LabelSet } from '@hearthscope/profile/labels';
 import type { Profile } from '@hearthscope/profile/profile';
+import type { Steps } from '@hearthscope/profile/steps';
 import type { SampleFilter, SelectionSize, SeriesSelection, SeriesTotals, TenantStats } from '../store.ts';
 import { ID_WORDS, SPAN_ID_WORDS, wordsOfHex } from './binary-id.ts';
 import { mergedProfile } from './merged-profile.ts';
@@ -41,13 +42,14 @@ export function selectTotals(head: TenantHead, selection: SeriesSelection): Seri
   }));
 }
 
-/** All samples of the selection summed by stack; undefined when there are none.
+/** All samples of the selection summed by stack; undefined when there are none. Profiles that are stored between two
+ * steps are left out: tables only grow, and the columns in hand keep the rows they had.
  * @throws HearthscopeError failed_precondition when a sum leaves int64 */
-export function mergeStacks(
+export function* mergeStacks(
   head: TenantHead,
   selection: SeriesSelection,
   filter: SampleFilter,
-): Profile | undefined {
+): Steps<Profile | undefined> {
   const linkFlags = selectedLinks(head, filter);
   const profileIds = filter.profileIds === undefined ? undefined : new Set(filter.profileIds);
   const { firstRow, rowCount } = head.profiles;
@@ -55,12 +57,16 @@ export function mergeStacks(
   for (const profile of selectProfiles(head, selection)) {
     if (profileIds !== undefined && !profileIds.has(head.profiles.id(profile))) continue;
     const from = firstRow[profile]!;
-    for (const slice of head.rows.slices(from, from + rowCount[profile]!)) sums.add(slice, linkFlags);
+    for (const slice of head.rows.slices(from, from + rowCount[profile]!)) {
+      sums.add(slice, linkFlags);
+      yield;
+    }
   }
   const { stack, value } = sums.nonZero();
   if (stack.length === 0) return undefined;
+  yield;
   const nodeOf = head.stacks.node;
-  return mergedProfile(
+  return yield* mergedProfile(
     head.symbols,
     stack.map((row) => nodeOf[row]!),
     value,

@@ -11,6 +11,7 @@ import { labelSetKey, labelValue } from '@hearthscope/profile/labels';
 import type { Profile } from '@hearthscope/profile/profile';
 import { ProfileBuilder } from '@hearthscope/profile/profile-builder';
 import { stackSums } from '@hearthscope/profile/stack-tree';
+import { finish } from '@hearthscope/profile/steps';
 import { arbitraryProfile } from '@hearthscope/profile/testing/arbitrary-profile';
 import fc from 'fast-check';
 import { parseSelector } from '../../query/selector.ts';
@@ -116,7 +117,7 @@ test('random profiles, selectors and ranges give what a naive scan gives', () =>
           return matches && millis >= startMillis && millis <= endMillis;
         });
         assert.deepEqual(
-          sumsByName([mergeStacks(tenant, selection, {})]),
+          sumsByName([finish(mergeStacks(tenant, selection, {}))]),
           sumsByName(expected.map(({ profile }) => profile)),
         );
         assert.deepEqual(
@@ -156,10 +157,10 @@ test('sums are exact beyond the range of number, and refused beyond int64', () =
     storedProfile(text),
   );
   const { tenant } = headOf(profiles);
-  assert.deepEqual([...mergeStacks(tenant, EVERYTHING, {})!.samples.values[0]!], [2n * big - 3n]);
+  assert.deepEqual([...finish(mergeStacks(tenant, EVERYTHING, {}))!.samples.values[0]!], [2n * big - 3n]);
   const { tenant: overflowing } = headOf([...profiles, storedProfile('main;work 9')]);
   assert.throws(
-    () => mergeStacks(overflowing, EVERYTHING, {}),
+    () => finish(mergeStacks(overflowing, EVERYTHING, {})),
     (error) => error instanceof HearthscopeError && error.code === 'failed_precondition',
   );
 });
@@ -193,7 +194,7 @@ test('carries are kept over millions of rows', () => {
   const copies = 300;
   const { tenant } = headOf(Array.from({ length: copies }, () => ({ labels, profile })));
   assert.deepEqual(
-    [...mergeStacks(tenant, EVERYTHING, {})!.samples.values[0]!],
+    [...finish(mergeStacks(tenant, EVERYTHING, {}))!.samples.values[0]!],
     [value * BigInt(rows * copies)],
   );
 });
@@ -233,7 +234,7 @@ test('ten thousand short processes of one service are one series, and share thei
   assert.equal(head.size().series, 1);
   assert.equal(head.size().stacks, 1);
   assert.deepEqual(
-    [...sumsByName([mergeStacks(tenant, EVERYTHING, {})])],
+    [...sumsByName([finish(mergeStacks(tenant, EVERYTHING, {}))])],
     [['["main","sh+0x1010"]', 10_000n]],
   );
   // What is not in the series is still known of each profile and sample.
@@ -280,7 +281,7 @@ test('profiles, traces and spans can be selected', () => {
   const other = storedProfile('e 16', { id: id('2'), timeMillis: 5 });
   const { tenant } = headOf([{ labels: seriesLabels('web', CPU_TYPE), profile: builder.build() }, other]);
   const names = (filter: SampleFilter) =>
-    [...sumsByName([mergeStacks(tenant, EVERYTHING, filter)]).keys()]
+    [...sumsByName([finish(mergeStacks(tenant, EVERYTHING, filter))]).keys()]
       .map((key) => JSON.parse(key)[0])
       .join('');
   assert.equal(names({}), 'abcde');
@@ -312,7 +313,7 @@ test('a head takes what fits, refuses the request that does not as a whole, and 
   assert.ok(stored > 50 && refused > 50, `${stored} stored, ${refused} refused`);
   assert.equal(head.size().profiles, stored);
   assert.throws(() => head.reserve('another tenant', [supply.next(1)]), /the head is full/);
-  assert.ok(mergeStacks(head.tenant('a')!, EVERYTHING, {})!.samples.length > 1000);
+  assert.ok(finish(mergeStacks(head.tenant('a')!, EVERYTHING, {}))!.samples.length > 1000);
 });
 
 test('a reservation that is released costs no memory but its symbols', () => {
@@ -347,11 +348,29 @@ test('the accounted memory is what the tables take', async () => {
   assert.ok(Math.abs(taken / accounted - 1) < 0.25, `${taken} bytes are taken, ${accounted} accounted`);
 });
 
+test('a merge that is interrupted does not see what is stored meanwhile', () => {
+  const supply = new SyntheticProfiles({ stacks: 5000, depth: 20, samplesPerProfile: 3000 }, 3);
+  const { head, tenant } = headOf(Array.from({ length: 4 }, (_, i) => supply.next(i + 1)));
+  const expected = sumsByName([finish(mergeStacks(tenant, EVERYTHING, {}))]);
+  const steps = mergeStacks(tenant, EVERYTHING, {});
+  let step = steps.next();
+  let interruptions = 0;
+  for (; !step.done; step = steps.next()) {
+    const service = `new${interruptions++}`;
+    head.reserve('a', [supply.next(100, service), supply.next(100)]).commit();
+  }
+  assert.ok(interruptions > 5, `${interruptions} interruptions`);
+  assert.deepEqual(sumsByName([step.value]), expected);
+});
+
 test('tenants do not see each other', () => {
   const head = new Head(UNLIMITED);
   head.reserve('a', [storedProfile('a 1')]).commit();
   head.reserve('b', [storedProfile('b 2', { timeMillis: 7 })]).commit();
-  assert.deepEqual([...sumsByName([mergeStacks(head.tenant('b')!, EVERYTHING, {})])], [['["b"]', 2n]]);
+  assert.deepEqual(
+    [...sumsByName([finish(mergeStacks(head.tenant('b')!, EVERYTHING, {}))])],
+    [['["b"]', 2n]],
+  );
   assert.deepEqual(tenantStats(head.tenant('b')!), { profiles: 1, range: { startMillis: 7, endMillis: 7 } });
   assert.equal(head.tenant('c'), undefined);
 });

@@ -5,8 +5,9 @@
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
 
-/** What a string costs beside its characters: its header, its entry in a hash map, its place in an array. */
-const STRING_OVERHEAD_BYTES = 96;
+/** What a string costs beside its characters: its header, the rounding of its size, its place in an array that grows. */
+const STRING_OVERHEAD_BYTES = 32;
+const BEYOND_LATIN1 = /[\u0100-\uffff]/;
 
 export class MemoryBudget {
   readonly maxBytes: number;
@@ -37,13 +38,9 @@ export class MemoryBudget {
   give(bytes: number): void {
     this.#usedBytes -= bytes;
   }
-
-  takeString(value: string): void {
-    this.take(stringBytes(value));
-  }
 }
 
-/** An upper estimate: V8 keeps one or two bytes a character. */
+/** V8 keeps one byte a character where all of them are Latin-1, else two. */
 export function stringBytes(value: string): number {
-  return STRING_OVERHEAD_BYTES + value.length * 2;
+  return STRING_OVERHEAD_BYTES + value.length * (BEYOND_LATIN1.test(value) ? 2 : 1);
 }

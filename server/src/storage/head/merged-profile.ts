@@ -3,6 +3,7 @@
 // Turns sums per stack back into a profile: the symbols that these stacks use, and nothing else of the tenant's tables.
 
 import type { Profile } from '@hearthscope/profile/profile';
+import type { Steps } from '@hearthscope/profile/steps';
 import {
   FunctionField,
   LineField,
@@ -12,16 +13,28 @@ import {
   type SymbolTable,
 } from './symbol-table.ts';
 
+/** Stacks handled in one step. */
+const STACKS_PER_STEP = 4096;
+/** Locations handled in one step. */
+const LOCATIONS_PER_STEP = 4096;
+/** Functions handled in one step. */
+const FUNCTIONS_PER_STEP = 8192;
+
 /** @param node of each stack @param value of each stack */
-export function mergedProfile(symbols: SymbolTable, node: Uint32Array, value: BigInt64Array): Profile {
+export function* mergedProfile(
+  symbols: SymbolTable,
+  node: Uint32Array,
+  value: BigInt64Array,
+): Steps<Profile> {
   const strings = new UsedRows(symbols.strings.length);
   const mappings = new UsedRows(symbols.mappings.length);
   const functions = new UsedRows(symbols.functions.length);
   // Locations have no "none", so their rows start at 0.
   const locations = new UsedRows(symbols.locations.length, 0);
-  const stacks = stackTable(symbols, node, locations);
-  const locationTable = locationsOf(symbols, locations, mappings, functions, strings);
-  const functionTable = functionsOf(symbols, functions, strings);
+  const stacks = yield* stackTable(symbols, node, locations);
+  const locationTable = yield* locationsOf(symbols, locations, mappings, functions, strings);
+  const functionTable = yield* functionsOf(symbols, functions, strings);
+  yield;
   const mappingTable = mappingsOf(symbols, mappings, strings);
   const length = value.length;
   return {
@@ -83,17 +96,19 @@ class UsedRows {
   }
 }
 
-function stackTable(symbols: SymbolTable, node: Uint32Array, locations: UsedRows): Profile['stacks'] {
+function* stackTable(symbols: SymbolTable, node: Uint32Array, locations: UsedRows): Steps<Profile['stacks']> {
   const nodes = symbols.nodes.rows;
   const locationStart = new Uint32Array(node.length + 1);
   let count = 0;
   for (let stack = 0; stack < node.length; stack++) {
+    if (stack % STACKS_PER_STEP === 0) yield;
     for (let at = node[stack]!; at !== 0; at = nodes[at * 2 + NodeField.parent]!) count++;
     locationStart[stack + 1] = count;
   }
   const location = new Uint32Array(count);
   let next = 0;
   for (let stack = 0; stack < node.length; stack++) {
+    if (stack % STACKS_PER_STEP === 0) yield;
     for (let at = node[stack]!; at !== 0; at = nodes[at * 2 + NodeField.parent]!) {
       location[next++] = locations.renumber(nodes[at * 2 + NodeField.location]!);
     }
@@ -101,13 +116,13 @@ function stackTable(symbols: SymbolTable, node: Uint32Array, locations: UsedRows
   return { length: node.length, locationStart, location };
 }
 
-function locationsOf(
+function* locationsOf(
   symbols: SymbolTable,
   locations: UsedRows,
   mappings: UsedRows,
   functions: UsedRows,
   strings: UsedRows,
-): Profile['locations'] {
+): Steps<Profile['locations']> {
   const { length } = locations;
   const mapping = new Uint32Array(length);
   const address = new BigUint64Array(length);
@@ -116,7 +131,9 @@ function locationsOf(
   const lineFunction: number[] = [];
   const lineNumber: number[] = [];
   const lineColumn: number[] = [];
-  locations.used.forEach((row, i) => {
+  for (let i = 0; i < length; i++) {
+    if (i % LOCATIONS_PER_STEP === 0) yield;
+    const row = locations.used[i]!;
     const field = (index: number) => symbols.locations.get(row, index);
     mapping[i] = mappings.renumber(field(LocationField.mapping));
     address[i] = (BigInt(field(LocationField.addressHigh)) << 32n) | BigInt(field(LocationField.addressLow));
@@ -127,7 +144,7 @@ function locationsOf(
       lineColumn.push(symbols.lines.get(line, LineField.column));
     }
     lineStart[i + 1] = lineFunction.length;
-  });
+  }
   return {
     length,
     mapping,
@@ -140,16 +157,25 @@ function locationsOf(
   };
 }
 
-function functionsOf(symbols: SymbolTable, functions: UsedRows, strings: UsedRows): Profile['functions'] {
-  const column = (field: number, renumber = (value: number) => strings.renumber(value)) =>
-    Uint32Array.from([0, ...functions.used.map((row) => renumber(symbols.functions.get(row, field)))]);
-  return {
-    length: functions.length,
-    name: column(FunctionField.name),
-    systemName: column(FunctionField.systemName),
-    filename: column(FunctionField.filename),
-    startLine: column(FunctionField.startLine, (line) => line),
-  };
+function* functionsOf(
+  symbols: SymbolTable,
+  functions: UsedRows,
+  strings: UsedRows,
+): Steps<Profile['functions']> {
+  const { length } = functions;
+  const name = new Uint32Array(length);
+  const systemName = new Uint32Array(length);
+  const filename = new Uint32Array(length);
+  const startLine = new Uint32Array(length);
+  for (let i = 1; i < length; i++) {
+    if (i % FUNCTIONS_PER_STEP === 0) yield;
+    const row = functions.used[i - 1]!;
+    name[i] = strings.renumber(symbols.functions.get(row, FunctionField.name));
+    systemName[i] = strings.renumber(symbols.functions.get(row, FunctionField.systemName));
+    filename[i] = strings.renumber(symbols.functions.get(row, FunctionField.filename));
+    startLine[i] = symbols.functions.get(row, FunctionField.startLine);
+  }
+  return { length, name, systemName, filename, startLine };
 }
 
 /** Addresses are relative to the file already, so a mapping starts nowhere. */

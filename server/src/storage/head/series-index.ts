@@ -7,8 +7,8 @@ import { type LabelSet, labelSetKey } from '@hearthscope/profile/labels';
 import type { LabelMatcher } from '../label-matcher.ts';
 import { type MemoryBudget, stringBytes } from './memory-budget.ts';
 
-/** The objects and array entries that a label of a series costs beside its strings. */
-const LABEL_OVERHEAD_BYTES = 128;
+/** The objects, array entries and hash map entries that a label of a series costs beside its strings. */
+const LABEL_OVERHEAD_BYTES = 256;
 
 export class SeriesIndex {
   readonly #budget: MemoryBudget;

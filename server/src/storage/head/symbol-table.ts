@@ -7,7 +7,7 @@
 // tells two stacks apart here: a location that has lines has no address, and one that has none has an address relative
 // to its file. So all processes that run the same code share its stacks.
 
-import { type Hash128, murmur3OfBytes, newHash128 } from '../murmur3.ts';
+import { type Hash128, HashInput, newHash128 } from '../murmur3.ts';
 import { HashColumn } from './hash-column.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { StringTable } from './string-table.ts';
@@ -39,6 +39,7 @@ export class SymbolTable {
   readonly nodes: TupleTable;
   readonly #functionHash: HashColumn;
   readonly #hash: Hash128 = newHash128();
+  readonly #input = new HashInput();
 
   constructor(budget: MemoryBudget) {
     this.strings = new StringTable(budget);
@@ -83,58 +84,40 @@ export class SymbolTable {
 
   /** docs/formats/stack-id.md, "function". */
   #hashFunction(row: number): void {
-    const bytes = Buffer.concat([
-      this.#stringBytes(this.functions.get(row, FunctionField.name)),
-      this.#stringBytes(this.functions.get(row, FunctionField.systemName)),
-      this.#stringBytes(this.functions.get(row, FunctionField.filename)),
-      uint32Bytes(this.functions.get(row, FunctionField.startLine)),
-    ]);
-    murmur3OfBytes(bytes, HASH_SEED, this.#hash);
+    const input = this.#input;
+    input.clear();
+    input.text(this.strings.get(this.functions.get(row, FunctionField.name)));
+    input.text(this.strings.get(this.functions.get(row, FunctionField.systemName)));
+    input.text(this.strings.get(this.functions.get(row, FunctionField.filename)));
+    input.uint32(this.functions.get(row, FunctionField.startLine));
+    input.digest(HASH_SEED, this.#hash);
     this.#functionHash.set(row, this.#hash[0]!, this.#hash[1]!);
   }
 
   /** docs/formats/stack-id.md, "location". */
   #hashLocation(row: number): void {
     const { locations, lines, mappings } = this;
+    const input = this.#input;
+    input.clear();
+    // Row 0 of the mappings is all zero, and so names string 0, which is empty.
     const mapping = locations.get(row, LocationField.mapping);
-    const parts = [
-      this.#stringBytes(mapping === 0 ? 0 : mappings.get(mapping, MappingField.filename)),
-      this.#stringBytes(mapping === 0 ? 0 : mappings.get(mapping, MappingField.buildId)),
-      this.#stringBytes(locations.get(row, LocationField.frameType)),
-      uint32Bytes(
-        locations.get(row, LocationField.addressLow),
-        locations.get(row, LocationField.addressHigh),
-      ),
-    ];
+    input.text(this.strings.get(mappings.get(mapping, MappingField.filename)));
+    input.text(this.strings.get(mappings.get(mapping, MappingField.buildId)));
+    input.text(this.strings.get(locations.get(row, LocationField.frameType)));
+    input.uint32(locations.get(row, LocationField.addressLow));
+    input.uint32(locations.get(row, LocationField.addressHigh));
     for (
       let line = locations.get(row, LocationField.line);
       line !== 0;
       line = lines.get(line, LineField.caller)
     ) {
       const functionRow = lines.get(line, LineField.function);
-      parts.push(
-        uint32Bytes(
-          this.#functionHash.words[functionRow * 2]!,
-          this.#functionHash.words[functionRow * 2 + 1]!,
-          lines.get(line, LineField.line),
-          lines.get(line, LineField.column),
-        ),
-      );
+      input.uint32(this.#functionHash.words[functionRow * 2]!);
+      input.uint32(this.#functionHash.words[functionRow * 2 + 1]!);
+      input.uint32(lines.get(line, LineField.line));
+      input.uint32(lines.get(line, LineField.column));
     }
-    murmur3OfBytes(Buffer.concat(parts), HASH_SEED, this.#hash);
+    input.digest(HASH_SEED, this.#hash);
     this.locationHash.set(row, this.#hash[0]!, this.#hash[1]!);
   }
-
-  #stringBytes(row: number): Buffer {
-    const text = Buffer.from(this.strings.get(row), 'utf8');
-    return Buffer.concat([uint32Bytes(text.length), text]);
-  }
-}
-
-function uint32Bytes(...values: number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * 4);
-  values.forEach((value, i) => {
-    bytes.writeUInt32LE(value, i * 4);
-  });
-  return bytes;
 }

@@ -65,7 +65,9 @@ export class TenantHead {
         timeUnixNanos: profile.timeUnixNanos,
         durationNanos: profile.durationNanos,
         total,
-        attributeSet: this.attributes.internSet(profile.profileAttributes),
+        attributeSet: this.attributes.internSet(
+          Uint32Array.from(profile.profileAttributes, (attribute) => this.attributes.intern(attribute)),
+        ),
         id: wordsOfHex(profile.id, ID_WORDS),
         reservedBytes,
       };
@@ -89,11 +91,15 @@ export class TenantHead {
   #translate(profile: Profile): SampleRows {
     const { samples, attributeSets, attributes, links } = profile;
     const stackRows = stackTranslation(profile, this.symbols, this.stacks);
-    const setRows = new Translation(attributeSets.length, (set) => {
-      const { attribute, attributeStart } = attributeSets;
-      const indexes = attribute.subarray(attributeStart[set]!, attributeStart[set + 1]!);
-      return this.attributes.internSet(Array.from(indexes, (index) => attributes[index]!));
-    });
+    const attributeRows = new Translation(attributes.length, (index) =>
+      this.attributes.intern(attributes[index]!),
+    );
+    const { attribute, attributeStart } = attributeSets;
+    const setRows = new Translation(attributeSets.length, (set) =>
+      this.attributes.internSet(
+        attributeRows.column(attribute.subarray(attributeStart[set]!, attributeStart[set + 1]!)),
+      ),
+    );
     const linkRows = new Translation(links.length, (link) => this.attributes.internLink(links[link]!));
     return {
       stack: stackRows.column(samples.stack),

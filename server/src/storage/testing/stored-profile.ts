@@ -7,9 +7,10 @@ import { type Label, labelSet, SERVICE_NAME_LABEL } from '@hearthscope/profile/l
 import type { Attribute } from '@hearthscope/profile/profile';
 import { ProfileBuilder } from '@hearthscope/profile/profile-builder';
 import { parseProfileType, profileTypeLabels } from '@hearthscope/profile/profile-type';
+import { finish } from '@hearthscope/profile/steps';
 import { profileFromText } from '@hearthscope/profile/testing/text-profile';
 import type { Log } from '../log.ts';
-import type { TimeRange } from '../store.ts';
+import type { Pace, TimeRange } from '../store.ts';
 
 export const CPU_TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
@@ -108,6 +109,9 @@ function xorshift(seed: number): () => number {
     return (state >>> 0) / 2 ** 32;
   };
 }
+
+/** Does all work in one go. */
+export const AT_ONCE: Pace = { run: async (steps) => finish(steps) };
 
 export const ALL_TIME: TimeRange = { startMillis: 1, endMillis: Number.MAX_SAFE_INTEGER };
 
