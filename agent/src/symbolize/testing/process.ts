@@ -38,11 +38,15 @@ export class TestProcess implements AsyncDisposable {
     this.#exited = once(child, 'exit');
   }
 
-  /** Starts a program and waits until it has written something. */
+  /** Starts a program and waits until it has written something.
+   * @throws when it ends without a word; what it said to stderr is in the test's output */
   static async start(command: string, args: string[] = []): Promise<TestProcess> {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const started = new TestProcess(child);
-    await once(child.stdout!, 'data');
+    const ended = started.#exited.then(() => {
+      throw new Error(`${command} ended before it was ready`);
+    });
+    await Promise.race([once(child.stdout!, 'data'), ended]);
     return started;
   }
 
