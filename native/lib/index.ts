@@ -193,7 +193,9 @@ function loadAddon(): LoadedAddon {
     }
     return { addon };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    // Node appends the stack of requires on lines of their own.
+    const message = error instanceof Error ? error.message : String(error);
+    return { error: message.split('\n', 1)[0]! };
   }
 }
 

@@ -15,6 +15,7 @@ import { CPU_PROFILE_TYPE, callQuerier, flameGraph, totalOf } from '../harness/q
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 const CPU_SECONDS = 20;
+const SERVICE = 'split-whole-path';
 
 describe('hearthscope up on this kernel', { skip: agentCannotRun() }, () => {
   const directory = temporaryDirectory('e2e');
@@ -43,7 +44,7 @@ describe('hearthscope up on this kernel', { skip: agentCannotRun() }, () => {
   });
 
   it('shows a known 70/20/10 split within 3 points, by service, with kernel and user frames named', async () => {
-    const program = compileProgram(directory, 'split');
+    const program = compileProgram(directory, 'split', SERVICE);
     const child = spawn(program, [String(CPU_SECONDS)], { stdio: ['ignore', 'pipe', 'inherit'] });
     let printed = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -54,7 +55,7 @@ describe('hearthscope up on this kernel', { skip: agentCannotRun() }, () => {
 
     // The last samples of the program arrive with the batch that follows its end.
     const nodes = await eventually('all samples of the program', 30_000, async () => {
-      const found = await flameGraph(baseUrl, '{service_name="split"}');
+      const found = await flameGraph(baseUrl, `{service_name="${SERVICE}"}`);
       return totalOf(found, 'main') >= CPU_SECONDS * 0.9e9 ? found : undefined;
     });
     const all = totalOf(nodes, 'main');
@@ -98,14 +99,14 @@ describe('hearthscope up on this kernel', { skip: agentCannotRun() }, () => {
       ...range,
       name: 'service_name',
     });
-    assert.ok(names.includes('split') && names.includes('dd'), names.join(', '));
+    assert.ok(names.includes(SERVICE) && names.includes('dd'), names.join(', '));
     const { series } = await callQuerier<{ series: { points: { value: number }[] }[] }>(
       baseUrl,
       'SelectSeries',
       {
         ...range,
         profileTypeID: CPU_PROFILE_TYPE,
-        labelSelector: '{service_name="split"}',
+        labelSelector: `{service_name="${SERVICE}"}`,
         step: 15,
       },
     );
@@ -123,7 +124,7 @@ describe('hearthscope up on this kernel', { skip: agentCannotRun() }, () => {
   }, async () => {
     const browser = await launchBrowser();
     try {
-      await checkPage(browser, baseUrl, { service: 'split', functionName: 'spend_seventy' });
+      await checkPage(browser, baseUrl, { service: SERVICE, functionName: 'spend_seventy' });
     } finally {
       await browser.close();
     }

@@ -24,6 +24,8 @@ interface ForeignProfile {
   readonly samples: { stack: string[]; values: number[]; attributes: Record<string, string> }[] | null;
 }
 
+const SERVICE = 'split-foreign';
+
 const noGo =
   spawnSync('go', ['version']).status === 0
     ? false
@@ -48,7 +50,7 @@ describe('a stock OTLP reader', { skip: agentCannotRun() || noGo }, () => {
   });
 
   it('sees services, named stacks and counts in what the agent sends', async () => {
-    const program = spawn(compileProgram(directory, 'split'), ['60'], { stdio: 'ignore' });
+    const program = spawn(compileProgram(directory, 'split', SERVICE), ['60'], { stdio: 'ignore' });
     const agent = startHearthscope([
       'agent',
       `--endpoint=${sink.endpoint}`,
@@ -62,7 +64,7 @@ describe('a stock OTLP reader', { skip: agentCannotRun() || noGo }, () => {
             JSON.parse(execFileSync(reader, { input: request, encoding: 'utf8' })) as ForeignProfile[],
         );
         return profiles.find(
-          ({ resource, samples }) => resource['service.name'] === 'split' && (samples?.length ?? 0) > 0,
+          ({ resource, samples }) => resource['service.name'] === SERVICE && (samples?.length ?? 0) > 0,
         );
       });
       assert.equal(split.sampleType, 'samples:count');

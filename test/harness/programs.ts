@@ -7,21 +7,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Compiles `test/testprogs/<name>.c` into `directory` and gives the path of the binary. */
-export function compileProgram(directory: string, name: string, flags: readonly string[] = []): string {
+/** Compiles `test/testprogs/<name>.c` into `directory` and gives the path of the binary. Tests run side by side and the
+ * agent sees the whole host, so a test that looks for its program as a service gives it a name of its own. */
+export function compileProgram(directory: string, name: string, binaryName = name): string {
   const source = fileURLToPath(new URL(`../testprogs/${name}.c`, import.meta.url));
-  const binary = join(directory, name);
-  execFileSync('gcc', [
-    '-O2',
-    '-g',
-    '-fno-omit-frame-pointer',
-    '-Wall',
-    ...flags,
-    '-o',
-    binary,
-    source,
-    '-lpthread',
-  ]);
+  const binary = join(directory, binaryName);
+  execFileSync('gcc', ['-O2', '-g', '-fno-omit-frame-pointer', '-Wall', '-o', binary, source]);
   return binary;
 }
 
