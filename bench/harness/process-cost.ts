@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a process costs, by the kernel's own accounting: CPU of all its threads and children, resident memory, and the run
+// What a process costs, by the kernel's own accounting: CPU of all its threads, resident memory, and the run
 // time of the BPF programs it holds (which the kernel charges to whatever they interrupt, not to the process).
 
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-
-/** User and system CPU seconds of a process and the children it has reaped. Resolution: one clock tick. */
-export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0) / ticksPerSecond;
-}
-
-/** The same to the nanosecond, without reaped children: from the scheduler's accounts of each thread. */
+/** CPU seconds of a process, of all its threads, to the nanosecond: from the scheduler's accounts. Children are not in it. */
 export function threadCpuSeconds(pid: number): number {
   let nanos = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -66,16 +56,4 @@ export async function withBpfStatistics<T>(measure: () => Promise<T>): Promise<T
   } finally {
     writeFileSync(control, before);
   }
-}
-
-/** The process itself and all its descendants. */
-export function processTree(pid: number): number[] {
-  const pids = [pid];
-  for (let i = 0; i < pids.length; i++) {
-    for (const thread of readdirSync(`/proc/${pids[i]}/task`)) {
-      const children = readFileSync(`/proc/${pids[i]}/task/${thread}/children`, 'utf8').trim();
-      if (children !== '') pids.push(...children.split(' ').map(Number));
-    }
-  }
-  return pids;
 }
