@@ -27,7 +27,7 @@ export interface ExportOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent as X-Scope-OrgID; '' for none. */
   readonly tenant: string;
-  /** Default `both`: see design decision 5 in docs/adr. */
+  /** Default `both`: docs/adr/0005-otlp.md says why. */
   readonly content: PayloadContent;
   /** Of one attempt. */
   readonly timeoutMillis: number;
