@@ -210,6 +210,28 @@ test('a stripped program has the names of its dynamic symbols only', (t) => {
   assert.equal(none.table.size, 0);
 });
 
+test('a symbol without a size does not reach into a function that only .eh_frame knows', (t) => {
+  if (!hasTool(t, 'gcc') || !hasTool(t, 'nm') || !hasTool(t, 'strip')) return;
+  const path = build(
+    'open-end',
+    ['-shared', '-fPIC', '-fno-toplevel-reorder'],
+    `__asm__(".text\\n.globl bare\\nbare: nop\\nnop\\nret\\n");
+static __attribute__((noinline)) int hidden(int x) { return x * 3 + 1; }
+int visible(int x) { return hidden(x) ^ 5; }
+`,
+  );
+  const addressOf = (name: string): bigint => {
+    const symbols = execFileSync('nm', [path], { encoding: 'utf8' });
+    return BigInt(`0x${new RegExp(`^([0-9a-f]+) [tT] ${name}$`, 'm').exec(symbols)![1]}`);
+  };
+  const [bare, hidden, visible] = ['bare', 'hidden', 'visible'].map(addressOf);
+  assert.ok(bare! < hidden! && hidden! < visible!, 'one behind the other');
+  execFileSync('strip', [path]);
+  const { table } = readElfSymbols([new ElfFile(fileAccess(path))], deflate);
+  const addresses = BigUint64Array.of(bare!, hidden! - 1n, hidden!, hidden! + 4n, visible!);
+  assert.deepEqual(table.namesAt(addresses), ['bare', 'bare', '', '', 'visible']);
+});
+
 test('more sections than a 16-bit index can count', (t) => {
   if (!hasTool(t, 'gcc')) return;
   const count = 66_000;

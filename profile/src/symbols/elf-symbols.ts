@@ -8,10 +8,12 @@
 //   FUNC, IFUNC              in any section; with size 0 (assembly) up to the next symbol or the end of the section
 //   NOTYPE, global or weak   in an executable section (assembly without .type)
 //   NOTYPE, local            only with a size: without one it is a jump label, and would cut a function in pieces
-// and nothing reaches over the end of its section.
+// and nothing reaches over the end of its section. What has no size does not reach into a function that .eh_frame knows
+// either: in a stripped file that function has no symbol, and would get the name of its neighbour.
 
 import { FormatError, messageOf } from '../errors.ts';
 import { type ElfFile, type ElfSection, sectionFlag, sectionType } from './elf.ts';
+import { nextStart, readFunctionStarts } from './function-starts.ts';
 import type { NameCompression } from './name-store.ts';
 import { readExactly, viewOf } from './random-access.ts';
 import { StringTable } from './string-table.ts';
@@ -51,6 +53,7 @@ export function readElfSymbols(files: readonly ElfFile[], compression: NameCompr
   const builder = new SymbolTableBuilder(base);
   const strings: StringTable[] = [];
   const problems: string[] = [];
+  const functionStarts = readFunctionStarts(files[0]!);
   for (const file of files) {
     const extents = new SectionExtents(file, base);
     for (const section of file.sections) {
@@ -58,7 +61,7 @@ export function readElfSymbols(files: readonly ElfFile[], compression: NameCompr
       try {
         const names = stringTableOf(file, section);
         strings.push(names);
-        collectSymbols(file, section, extents, names, strings.length - 1, builder);
+        collectSymbols(file, section, extents, functionStarts, names, strings.length - 1, builder);
       } catch (error) {
         if (!(error instanceof FormatError)) throw error;
         problems.push(messageOf(error));
@@ -77,6 +80,7 @@ function collectSymbols(
   file: ElfFile,
   section: ElfSection,
   extents: SectionExtents,
+  functionStarts: Float64Array,
   names: StringTable,
   tableIndex: number,
   builder: SymbolTableBuilder,
@@ -143,7 +147,7 @@ function collectSymbols(
       const rank = (type === symbolType.notype ? 2 : 0) + (isLocal ? 1 : 0);
       const limit = extents.end(holder);
       if (size > 0) builder.addSized(start, Math.min(start + size, limit), rank, handle);
-      else builder.addOpen(start, limit, rank, handle);
+      else builder.addOpen(start, Math.min(limit, nextStart(functionStarts, start)), rank, handle);
     }
   }
 }

@@ -1,0 +1,3 @@
+module hearthscope.test/addresses
+
+go 1.18

@@ -1,0 +1,3 @@
+module hearthscope.test/busy
+
+go 1.18
