@@ -2,12 +2,17 @@
 //
 // The on-CPU profiler: one program on the sampling clock of each CPU, three on the life of processes.
 // Runs on kernels from 5.10: preallocated hashes, no bpf_loop, no fentry, no kprobe.
+//
+// The clock may be a hardware one, whose interrupt cannot be masked: the sampling program takes no lock that another
+// program of the same CPU may hold. Rings try theirs and lose the record, which is counted.
 
-#include "counters.h"
+#include "capture.h"
 #include "cgroup_id.h"
+#include "cpu_state.h"
 #include "follow.h"
 #include "process_table.h"
-#include "scratch.h"
+#include "registers.h"
+#include "task_facts.h"
 #include "unwind_user.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -22,71 +27,151 @@ struct {
   __uint(max_entries, 256 * 1024);
 } samples SEC(".maps");
 
+// Asks for the table of the mapping the walk has stopped in, once.
+static __always_inline void ask_for_table(const struct known_process *known, struct walk *walk) {
+  __u32 *value = walk_cells(walk, walk->mapping_cell);
+  if (!value)
+    return;
+  __u32 offset = CELL_OFFSET(walk->mapping_cell) & ~3u;
+  struct unwind_mapping *mapping = (struct unwind_mapping *)(value + offset);
+  if (mapping->page_index_cell == MAPPING_PENDING &&
+      announce(PROCESS_NEEDS_TABLE, (struct task_struct *)bpf_get_current_task(), known->generation,
+               frame_address(walk)))
+    mapping->page_index_cell = MAPPING_PENDING_ASKED;
+}
+
+// Whether walking the stack again makes sense once user space knows more.
+static __always_inline int can_be_walked_later(struct known_process *known, const struct task_facts *facts,
+                                               struct walk *walk, int stop) {
+  if (!known)
+    return 0;
+  if (stop == STOP_PROCESS_UNKNOWN)
+    return 1;
+  if (stop == STOP_TABLE_PENDING) {
+    ask_for_table(known, walk);
+    return 1;
+  }
+  if (stop != STOP_NO_MAPPING && stop != STOP_RETURN_ADDRESS_INVALID)
+    return 0;
+  return is_publishing_due(known) || announce_if_mapped(known, facts, MIN_MAPPED_GAP_NANOS);
+}
+
+static __always_inline int take_capture(struct known_process *known) {
+  if (!known->captures_left) {
+    count(COUNTER_CAPTURES_REFUSED);
+    return 0;
+  }
+  known->captures_left--;
+  return 1;
+}
+
+static __always_inline __u64 cgroup_id_in(struct known_process *known, struct css_set *cgroups) {
+  if (known && known->cgroups == (__u64)cgroups)
+    return known->cgroup_id;
+  __u64 id = cgroup_id_of(cgroups);
+  if (known) {
+    known->cgroups = (__u64)cgroups;
+    known->cgroup_id = id;
+  }
+  return id;
+}
+
+static __always_inline void read_kernel_stack(struct perf_event_context *context, struct cpu_state *state) {
+  long bytes = bpf_get_stack(context, state->record.frames, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
+  if (bytes < 0)
+    count(COUNTER_KERNEL_STACK_FAILED);
+  else
+    state->record.header.kernel_frames = bytes / sizeof(__u64);
+  if (state->record.header.kernel_frames == MAX_KERNEL_FRAMES)
+    count(COUNTER_KERNEL_STACK_TRUNCATED);
+}
+
+// Appends the user frames. True when the sample has been sent with its stack instead.
+static __always_inline int walk_or_capture(struct perf_event_context *context, int user_mode, struct cpu_state *state,
+                                           struct known_process *known, const struct task_facts *facts) {
+  struct sample_header *header = &state->record.header;
+  struct walk *walk = &state->walk;
+  int stop = read_user_registers(context, user_mode, walk);
+  if (stop == STOP_UNSUPPORTED_32_BIT) {
+    append_frame(&state->record, walk->pc);
+  } else if (stop == WALK_ON) {
+    if (use_mappings_of(known, walk)) {
+      stop = meaning_of_stop(walk, unwind_user(), header->user_frames);
+      if (stop == STOP_NO_USER_STACK)
+        header->user_frames = 0;
+    } else {
+      append_frame(&state->record, walk->pc);
+      stop = STOP_PROCESS_UNKNOWN;
+    }
+  }
+  header->stop_reason = stop;
+  if (stop == STOP_END_OF_STACK || stop == STOP_NO_USER_STACK)
+    return 0;
+  if (can_be_walked_later(known, facts, walk, stop) && take_capture(known) &&
+      read_user_registers(context, user_mode, walk) == WALK_ON) {
+    header->generation = known->generation;
+    if (send_capture(state, known->generation))
+      return 1;
+  }
+  if (stop == STOP_TRUNCATED_MAX_FRAMES)
+    count(COUNTER_USER_STACK_TRUNCATED);
+  if (header->user_frames == 0)
+    count(COUNTER_USER_STACK_FAILED);
+  return 0;
+}
+
 SEC("perf_event")
 int sample_stack(struct perf_event_context *context) {
-  count(COUNTER_TICKS);
+  struct cpu_state *state = cpu_state();
+  if (!state)
+    return 0; // entry 0 of an array always exists
+  state->counters.value[COUNTER_TICKS]++;
   __u64 ids = bpf_get_current_pid_tgid();
   __u32 tgid = ids >> 32;
   __u32 tid = (__u32)ids;
   if (tid == 0) {
-    count(COUNTER_IDLE);
+    state->counters.value[COUNTER_IDLE]++;
     return 0;
   }
   if (excluded_tgid && tgid == excluded_tgid) {
-    count(COUNTER_SELF_EXCLUDED);
+    state->counters.value[COUNTER_SELF_EXCLUDED]++;
     return 0;
   }
   if (follow_enabled && !is_followed_for_samples(tgid)) {
-    count(COUNTER_FILTERED);
+    state->counters.value[COUNTER_FILTERED]++;
     return 0;
   }
-  struct sample_scratch *state = sample_scratch();
-  if (!state)
-    return 0; // entry 0 of an array always exists
-  struct sample_record *record = &state->record;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  record->start_time_nanos = BPF_CORE_READ(task, group_leader, start_boottime);
-  record->cgroup_id = cgroup_id_of(task);
-  record->tgid = tgid;
-  record->tid = tid;
-  bpf_get_current_comm(record->comm, sizeof(record->comm));
-  record->kernel_thread = (BPF_CORE_READ(task, flags) & PF_KTHREAD) != 0;
-  record->kernel_frames = 0;
-  record->user_frames = 0;
+  struct task_facts facts;
+  read_task_facts(&facts);
+  // Before the sample is written, so that a reader who has drained this ring finds the announcement in the other.
+  struct known_process *known = announce_sampled(tgid, &facts);
 
-  int user_mode = was_in_user_mode(context);
-  if (!user_mode) {
-    long bytes = bpf_get_stack(context, record->frames, MAX_KERNEL_FRAMES * sizeof(__u64), 0);
-    if (bytes < 0)
-      count(COUNTER_KERNEL_STACK_FAILED);
-    else
-      record->kernel_frames = bytes / sizeof(__u64);
-    if (record->kernel_frames == MAX_KERNEL_FRAMES)
-      count(COUNTER_KERNEL_STACK_TRUNCATED);
+  struct sample_header *header = &state->record.header;
+  header->start_time_nanos = facts.start_time_nanos;
+  header->cgroup_id = cgroup_id_in(known, facts.cgroups);
+  header->tgid = tgid;
+  header->tid = tid;
+  bpf_get_current_comm(header->comm, sizeof(header->comm));
+  header->kernel_thread = (facts.flags & PF_KTHREAD) != 0;
+  header->kernel_frames = 0;
+  header->user_frames = 0;
+  header->stop_reason = STOP_NO_USER_STACK;
+
+  int user_mode = IS_USER_MODE(&context->registers);
+  if (!user_mode)
+    read_kernel_stack(context, state);
+  // In exec and exit a process is without memory for a while, and no stack is left.
+  if (facts.executable_pages && walk_or_capture(context, user_mode, state, known, &facts)) {
+    state->counters.value[COUNTER_SAMPLES]++;
+    return 0;
   }
-  if (record->kernel_thread) {
-    record->stop_reason = STOP_NO_USER_STACK;
-  } else {
-    read_user_registers(context, task, user_mode, &state->registers);
-    record->stop_reason = unwind_user();
-    if (record->stop_reason == STOP_TRUNCATED_MAX_FRAMES)
-      count(COUNTER_USER_STACK_TRUNCATED);
-    if (record->user_frames == 0)
-      count(COUNTER_USER_STACK_FAILED);
-  }
+  header->generation = known ? known->generation : 0;
 
-  // Before the sample, so that a reader who has drained this ring finds the announcement in the other.
-  announce_sampled(task, tgid, record->start_time_nanos);
-
-  // Output (a copy of what is filled) rather than reserve (no copy, but of constant size, so 2,104 bytes a sample):
-  // at 99 Hz on a loaded machine medians were 8.9 us a run with nothing sent, 10.1 us with reserve and 10.4 us with
-  // output, whose difference is noise, while a sample of 16 frames takes 184 bytes of the ring instead of 2,104.
-  __u64 frames = record->kernel_frames + record->user_frames;
-  __u64 bytes = SAMPLE_HEADER_BYTES + (frames & (FRAME_SLOTS - 1)) * sizeof(__u64);
-  if (bpf_ringbuf_output(&samples, record, bytes, BPF_RB_NO_WAKEUP))
-    count(COUNTER_LOST_RING_FULL);
-  else
-    count(COUNTER_SAMPLES);
+  // Output (a copy of what is filled) rather than reserve, which takes a constant size: see docs/adr/0004-bpf.md.
+  __u64 frames = header->kernel_frames + header->user_frames;
+  __u64 bytes = SAMPLE_HEADER_BYTES + frames % FRAME_SLOTS * sizeof(__u64);
+  long error = bpf_ringbuf_output(&samples, &state->record, bytes, BPF_RB_NO_WAKEUP);
+  state->counters.value[error ? COUNTER_LOST_RING_FULL : COUNTER_SAMPLES]++;
   return 0;
 }
 
@@ -113,5 +198,26 @@ int process_exit(__u64 *arguments) {
 SEC("tp_btf/sched_process_fork")
 int process_fork(__u64 *arguments) {
   follow_child((struct task_struct *)arguments[0], (struct task_struct *)arguments[1]);
+  return 0;
+}
+
+// Run by the addon, as publish_mappings, for a process that has mapped a file's code anew.
+SEC("raw_tp")
+int void_mappings(const volatile __u64 *words) {
+  note_remapped((__u32)words[0]);
+  return 0;
+}
+
+// Run by the addon (BPF_PROG_TEST_RUN), attached nowhere: what the programs note of a process is written by programs
+// alone, so no update from user space can undo one of theirs.
+SEC("raw_tp")
+int publish_mappings(const volatile __u64 *words) {
+  union {
+    __u64 words[sizeof(struct process_mappings) / sizeof(__u64)];
+    struct process_mappings mappings;
+  } argument;
+  for (unsigned i = 0; i < sizeof(argument.words) / sizeof(__u64); i++)
+    argument.words[i] = words[i];
+  note_mappings(&argument.mappings);
   return 0;
 }

@@ -28,8 +28,7 @@ static __always_inline __u64 controller_cgroup_id(struct css_set *set, __u32 sub
   if ((id) <= ROOT_CGROUP_ID && bpf_core_enum_value_exists(enum cgroup_subsys_id, controller))                \
   (id) = controller_cgroup_id(set, bpf_core_enum_value(enum cgroup_subsys_id, controller))
 
-static __always_inline __u64 cgroup_id_of(struct task_struct *task) {
-  struct css_set *set = BPF_CORE_READ(task, cgroups);
+static __always_inline __u64 cgroup_id_of(struct css_set *set) {
   __u64 id = BPF_CORE_READ(set, dfl_cgrp, kn, id);
   ASK_CONTROLLER(id, set, memory_cgrp_id);
   ASK_CONTROLLER(id, set, pids_cgrp_id);

@@ -8,36 +8,9 @@
 
 #include <linux/types.h>
 
+#include "layout_assert.h"
 #include "profiler_limits.h"
-
-#ifdef __cplusplus
-#define LAYOUT_ASSERT static_assert
-#include <cstddef>
-#define MEMBER_OFFSET offsetof
-#else
-#define LAYOUT_ASSERT _Static_assert
-#define MEMBER_OFFSET __builtin_offsetof
-#endif
-
-// Why the walk of the user stack ended. The order is part of the contract with native/lib/index.ts.
-//
-// END_OF_STACK means that a frame pointer of zero was found, which the ABI asks of the outermost frame. Code
-// compiled without frame pointers may hold a zero there by chance: frame pointers cannot tell the two apart.
-#define STOP_REASON_LIST(X)                                                                                   \
-  X(END_OF_STACK, end_of_stack)                                                                               \
-  X(NO_USER_STACK, no_user_stack)                 /* kernel thread, io worker */                              \
-  X(TRUNCATED_MAX_FRAMES, truncated_max_frames)   /* MAX_USER_FRAMES reached */                               \
-  X(READ_FAILED, read_failed)                     /* the frame's memory is not mapped or not resident */      \
-  X(FRAME_POINTER_INVALID, frame_pointer_invalid) /* misaligned, below the stack pointer, or itself */        \
-  X(RETURN_ADDRESS_INVALID, return_address_invalid) /* not an address of user space */                        \
-  X(UNSUPPORTED_32_BIT, unsupported_32_bit)       /* only the instruction pointer is known */
-
-enum stop_reason {
-#define X(upper, lower) STOP_##upper,
-  STOP_REASON_LIST(X)
-#undef X
-      STOP_REASON_COUNT
-};
+#include "stop_reasons.h"
 
 // One counter per thing that can happen to a tick of the sampling clock or to an announcement.
 #define BPF_COUNTER_LIST(X)                                                                                   \
@@ -54,7 +27,11 @@ enum stop_reason {
   X(USER_STACK_TRUNCATED, user_stack_truncated)                                                               \
   X(PROCESS_TABLE_FULL, process_table_full)   /* announced, and will be again */                              \
   X(EXITING_UNANNOUNCED, exiting_unannounced) /* first seen while it was already dying */                     \
-  X(FOLLOW_TABLE_FULL, follow_table_full)     /* a child that should have been followed was not */
+  X(FOLLOW_TABLE_FULL, follow_table_full)     /* a child that should have been followed was not */            \
+  X(CAPTURES, captures)                       /* samples sent with registers and stack (also counted as samples) */ \
+  X(CAPTURES_LOST_RING_FULL, captures_lost_ring_full) /* sent as they are instead */                          \
+  X(CAPTURES_REFUSED, captures_refused)       /* the process has had its share: sent as they are */           \
+  X(TABLES_BUSY, tables_busy)                 /* interrupted a change of the process table: not announced yet */
 
 enum bpf_counter {
 #define X(upper, lower) COUNTER_##upper,
@@ -63,7 +40,7 @@ enum bpf_counter {
       COUNTER_COUNT
 };
 
-// Value of the single entry of the per-CPU array `counters`.
+// First member of the single entry of the per-CPU array `cpu_states`.
 struct cpu_counters {
   __u64 value[COUNTER_COUNT];
 };
@@ -73,10 +50,10 @@ struct cpu_counters {
 //
 //   0        8          16    20   24        40   41   42      44      46       48
 //   +--------+----------+-----+----+---------+----+----+-------+-------+--------+------------------------+
-//   | start  | cgroup   |tgid |tid | comm    |stop|kthr|kernel |user   |reserved| kernel frames, then    |
-//   | time   | id       |     |    | [16]    |    |    |frames |frames |   0    | user frames, leaf first|
+//   | start  | cgroup   |tgid |tid | comm    |stop|kthr|kernel |user   |gene-   | kernel frames, then    |
+//   | time   | id       |     |    | [16]    |    |    |frames |frames |ration  | user frames, leaf first|
 //   +--------+----------+-----+----+---------+----+----+-------+-------+--------+------------------------+
-struct sample_record {
+struct sample_header {
   __u64 start_time_nanos; // CLOCK_BOOTTIME of the thread-group leader
   __u64 cgroup_id;        // see cgroup_id.h; 1 when the task is in every root
   __u32 tgid;
@@ -86,35 +63,61 @@ struct sample_record {
   __u8 kernel_thread;    // 0 or 1
   __u16 kernel_frames;
   __u16 user_frames;
-  __u16 reserved;
+  __u16 generation; // low bits of the process's
+};
+
+struct sample_record {
+  struct sample_header header;
   __u64 frames[FRAME_SLOTS];
 };
 
 #define SAMPLE_HEADER_BYTES 48
-LAYOUT_ASSERT(MEMBER_OFFSET(struct sample_record, comm) == 24, "sample comm");
-LAYOUT_ASSERT(MEMBER_OFFSET(struct sample_record, stop_reason) == 40, "sample stop reason");
-LAYOUT_ASSERT(MEMBER_OFFSET(struct sample_record, frames) == SAMPLE_HEADER_BYTES, "sample frames");
+LAYOUT_ASSERT(MEMBER_OFFSET(struct sample_header, comm) == 24, "sample comm");
+LAYOUT_ASSERT(MEMBER_OFFSET(struct sample_header, stop_reason) == 40, "sample stop reason");
+LAYOUT_ASSERT(sizeof(struct sample_header) == SAMPLE_HEADER_BYTES, "sample header size");
 LAYOUT_ASSERT(sizeof(struct sample_record) == SAMPLE_HEADER_BYTES + 8 * FRAME_SLOTS, "sample size");
 LAYOUT_ASSERT(MAX_KERNEL_FRAMES + MAX_USER_FRAMES <= FRAME_SLOTS - 1, "both stacks fit");
 
+// A sample whose stack could not be walked in the kernel, with what it takes to walk it later.
+//
+//   capture_header | stack_bytes of user memory from stack_start on | the frames of `sample` found so far
+struct capture_header {
+  __u64 pc;
+  __u64 stack_start; // the stack pointer, or above it
+  __u64 registers[CAPTURED_REGISTERS]; // by DWARF number
+  __u32 generation;                    // of the process: sample.generation has its low bits only
+  __u32 system_call;                   // enum system_call
+  __u32 stack_bytes;                   // a multiple of 8
+  __u32 reserved;
+  struct sample_header sample;
+};
+
+#define CAPTURE_HEADER_BYTES sizeof(struct capture_header)
+LAYOUT_ASSERT(sizeof(struct capture_header) == 32 + 8 * CAPTURED_REGISTERS + SAMPLE_HEADER_BYTES, "capture header size");
+
 enum process_event_kind {
-  PROCESS_FIRST_SEEN, // first sample of this thread group
-  PROCESS_EXEC,       // its program was replaced
-  PROCESS_MAPPED,     // its executable mappings have changed since it was last announced
-  PROCESS_EXIT,       // its last thread is going
+  PROCESS_FIRST_SEEN,  // first sample of this thread group
+  PROCESS_EXEC,        // its program was replaced
+  PROCESS_MAPPED,      // its executable mappings have changed since it was last announced
+  PROCESS_EXIT,        // its last thread is going
+  PROCESS_NEEDS_TABLE, // a walk reached a mapping whose table is not built yet
 };
 
 struct process_event {
   __u64 start_time_nanos;
-  __u32 kind; // enum process_event_kind
+  __u64 address; // in the mapping whose table is wanted, else 0
+  __u64 parent_start_time_nanos;
+  __u32 kind;    // enum process_event_kind
   __u32 tgid;
   __u32 tid;           // a living thread: /proc/TGID/maps is empty once the leader alone has exited
   __u32 kernel_thread; // 0 or 1
+  __u32 generation;    // see known_process
+  __u32 parent_tgid;     // of a process that has not called exec since it was forked, else 0
   char comm[COMM_BYTES]; // of the thread-group leader
 };
 
-LAYOUT_ASSERT(sizeof(struct process_event) == 40, "process event size");
-LAYOUT_ASSERT(MEMBER_OFFSET(struct process_event, comm) == 24, "process event comm");
+LAYOUT_ASSERT(sizeof(struct process_event) == 64, "process event size");
+LAYOUT_ASSERT(MEMBER_OFFSET(struct process_event, comm) == 48, "process event comm");
 
 // Flags of the map `followed`: tgid -> flags.
 #define FOLLOW_CHILDREN 1u

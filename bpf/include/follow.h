@@ -6,8 +6,7 @@
 #ifndef HEARTHSCOPE_FOLLOW_H
 #define HEARTHSCOPE_FOLLOW_H
 
-#include "counters.h"
-#include "events.h"
+#include "cpu_state.h"
 #include "kernel_types.h"
 
 #include <bpf/bpf_core_read.h>

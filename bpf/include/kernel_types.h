@@ -47,7 +47,13 @@ struct mm_struct {
   unsigned long exec_vm;
 } RELOCATED;
 
+// Only its size is asked for; its beginning is the uapi layout.
+struct pt_regs {
+  unsigned long sp;
+} RELOCATED;
+
 #define PF_EXITING 0x00000004
+#define PF_FORKNOEXEC 0x00000040
 #define PF_KTHREAD 0x00200000
 
 struct task_struct {
@@ -56,6 +62,7 @@ struct task_struct {
   int pid;
   int tgid;
   struct task_struct *group_leader;
+  struct task_struct *real_parent;
   __u64 start_boottime;
   char comm[16];
   struct mm_struct *mm;

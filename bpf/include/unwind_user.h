@@ -1,69 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The seam for user stacks: unwind_user() starts from the scratch's registers, appends frames behind the kernel
-// frames that are there, and sets user_frames and stop_reason of the record. Other ways to unwind replace its body.
+// Walks the user stack of a sample: appends its frames behind the kernel frames of the record.
 //
-// This one follows frame pointers, as perf does, but reads them itself: bpf_get_stack() would not say why it
-// stopped. It cannot see the caller of a function that has not pushed its frame yet (one frame is skipped), and
-// code compiled without frame pointers ends the walk or, where the register points at the stack by chance, yields
-// a wrong address.
-//
-// A global function without arguments: the verifier checks it once by itself, on 5.10 too.
+// The loop calls a global function without arguments, once per frame. The verifier checks such a function by itself and
+// its call counts as one instruction, so that 512 frames fit into one program on every kernel from 5.10 on. What
+// the function works on it takes from the state of its CPU.
 
 #ifndef HEARTHSCOPE_UNWIND_USER_H
 #define HEARTHSCOPE_UNWIND_USER_H
 
-#include "scratch.h"
+#include "cpu_state.h"
 
 #include <bpf/bpf_helpers.h>
 
-#define LOWEST_USER_ADDRESS 4096ULL
-#define USER_SPACE_END (1ULL << 56) // 5-level page tables; a kernel address is above
-
-struct stack_frame {
-  __u64 caller_frame;
-  __u64 return_address;
+// A part of the arena: see unwind_table.h. All are of this size, which keeps lookups in them inlined.
+struct unwind_part {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, VALUES_PER_PART);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, VALUE_BYTES);
+  __uint(map_flags, BPF_F_MMAPABLE);
 };
 
-static __always_inline int is_user_address(__u64 address) {
-  return address >= LOWEST_USER_ADDRESS && address < USER_SPACE_END;
+// Parts are added as tables come; the loader sets how many there may be.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, 1);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+  __array(values, struct unwind_part);
+} unwind_parts SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, MAX_UNWIND_RULES);
+  __type(key, __u32);
+  __type(value, struct unwind_rule);
+  __uint(map_flags, BPF_F_MMAPABLE);
+} unwind_rules SEC(".maps");
+
+static __always_inline int walk_read(struct walk *walk, __u64 address, void *to, __u32 bytes) {
+  (void)walk;
+  return bpf_probe_read_user(to, bytes, (const void *)address) != 0;
 }
 
-__attribute__((noinline)) int unwind_user(void) {
-  struct sample_scratch *state = sample_scratch();
+static __always_inline __u32 *walk_cells(struct walk *walk, __u32 cell) {
+  (void)walk;
+  __u32 part = CELL_PART(cell);
+  void *values = bpf_map_lookup_elem(&unwind_parts, &part);
+  if (!values)
+    return NULL;
+  __u32 value = CELL_VALUE(cell);
+  return bpf_map_lookup_elem(values, &value);
+}
+
+static __always_inline struct unwind_rule *walk_rule(struct walk *walk, __u32 index) {
+  (void)walk;
+  return bpf_map_lookup_elem(&unwind_rules, &index);
+}
+
+#include "unwind_step.h"
+
+static __always_inline void append_frame(struct sample_record *record, __u64 address) {
+  __u32 slot = record->header.kernel_frames + record->header.user_frames;
+  record->frames[slot % FRAME_SLOTS] = address;
+  record->header.user_frames++;
+}
+
+static __always_inline struct remembered_rule *remembered_rule_of(struct cpu_state *state, __u64 address) {
+  // Addresses of calls differ in their low bits, and pages lie a multiple of 4,096 apart.
+  __u64 slot = address ^ (address >> 9) ^ (address >> 21);
+  return &state->remembered[slot % REMEMBERED_RULES];
+}
+
+__attribute__((noinline)) int unwind_frame(void) {
+  struct cpu_state *state = cpu_state();
   if (!state)
     return STOP_READ_FAILED;
-  struct sample_record *record = &state->record;
-  record->user_frames = 0;
+  struct walk *walk = &state->walk;
+  __u64 address = frame_address(walk);
+  struct remembered_rule *remembered = remembered_rule_of(state, address);
+  __u32 number;
+  if (remembered->address == address && remembered->version == walk->mappings_version &&
+      walk->rule_bias == walk->frame_bias) {
+    number = remembered->number;
+  } else {
+    if (!find_mapping(walk, address)) {
+      if (walk->must_be_mapped)
+        return STOP_RETURN_ADDRESS_INVALID;
+      append_frame(&state->record, address);
+      return STOP_NO_MAPPING;
+    }
+    number = find_rule(walk);
+    if (number != UNWIND_PENDING && walk->rule_bias == walk->frame_bias) {
+      remembered->address = address;
+      remembered->version = walk->mappings_version;
+      remembered->number = number;
+    }
+  }
+  // A signal trampoline is returned to at its very first byte.
+  append_frame(&state->record, number == UNWIND_SIGNAL ? walk->pc : address);
+  return step(walk, number);
+}
 
-  // Threads that never were in user space (io workers) have zeroed registers.
-  if (!is_user_address(state->registers.pc))
-    return STOP_NO_USER_STACK;
-  __u32 first = record->kernel_frames;
-  record->frames[first & (FRAME_SLOTS - 1)] = state->registers.pc;
-  record->user_frames = 1;
-  if (state->registers.is_32_bit)
-    return STOP_UNSUPPORTED_32_BIT;
-
-  __u64 frame_pointer = state->registers.fp;
-  if (frame_pointer && frame_pointer < state->registers.sp)
-    return STOP_FRAME_POINTER_INVALID;
-  for (__u32 depth = 1; depth < MAX_USER_FRAMES; depth++) {
-    if (!frame_pointer)
-      return STOP_END_OF_STACK;
-    if (frame_pointer & 7)
-      return STOP_FRAME_POINTER_INVALID;
-    struct stack_frame frame;
-    if (bpf_probe_read_user(&frame, sizeof(frame), (void *)frame_pointer))
-      return STOP_READ_FAILED;
-    if (!is_user_address(frame.return_address))
-      return frame.caller_frame || frame.return_address ? STOP_RETURN_ADDRESS_INVALID : STOP_END_OF_STACK;
-    record->frames[(first + depth) & (FRAME_SLOTS - 1)] = frame.return_address;
-    record->user_frames = depth + 1;
-    // A lower frame pointer is not an error: runtimes switch stacks (Go's system stack).
-    if (frame.caller_frame == frame_pointer)
-      return STOP_FRAME_POINTER_INVALID;
-    frame_pointer = frame.caller_frame;
+// From the registers in the walk, by the mappings it names. The reason why it ended.
+static __always_inline int unwind_user(void) {
+  for (int depth = 0; depth < MAX_USER_FRAMES; depth++) {
+    int stop = unwind_frame();
+    if (stop != WALK_ON)
+      return stop;
   }
   return STOP_TRUNCATED_MAX_FRAMES;
 }

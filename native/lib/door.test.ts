@@ -11,14 +11,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { defaultRingBytes, libbpfVersion, loadError, probeFeatures, trimMemory } from './index.ts';
 import { cannotSample } from './testing/workload.ts';
 
-const source = fileURLToPath(new URL('./index.ts', import.meta.url));
+const sources = fileURLToPath(new URL('.', import.meta.url));
 
 test('importing the door without an addon works, and starting says what to do', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'hearthscope-door-'));
   t.after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'lib'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  copyFileSync(source, join(folder, 'lib/index.ts'));
+  for (const name of ['index.ts', 'native-error.ts', 'unwind-columns.ts']) {
+    copyFileSync(join(sources, name), join(folder, 'lib', name));
+  }
   const door = (await import(
     pathToFileURL(join(folder, 'lib/index.ts')).href
   )) as typeof import('./index.ts');
@@ -28,9 +30,9 @@ test('importing the door without an addon works, and starting says what to do', 
   assert.throws(() => door.probeFeatures(), { name: 'NativeError' });
 });
 
-test('the default ring holds four drain intervals of the largest samples', () => {
+test('the default ring holds four drain intervals of deep samples', () => {
   assert.equal(defaultRingBytes(2, 19, 250), 256 * 1024);
-  assert.equal(defaultRingBytes(128, 19, 250), 8 * 1024 * 1024);
+  assert.equal(defaultRingBytes(128, 19, 250), 4 * 1024 * 1024);
   assert.equal(defaultRingBytes(256, 999, 250), 64 * 1024 * 1024);
 });
 

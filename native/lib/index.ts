@@ -7,18 +7,44 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
+import { checkedInteger, NativeError } from './native-error.ts';
+import {
+  checkProcessMappings,
+  checkUnwindTable,
+  type ProcessMappings,
+  type UnwindTable,
+  type UnwindUsage,
+} from './unwind-columns.ts';
+
+export { NativeError } from './native-error.ts';
+export type { ProcessMappings, UnwindTable, UnwindUsage } from './unwind-columns.ts';
 
 /** Why the walk of a user stack ended; `SampleBatch.stopReason` indexes this. Same order as `bpf/include/events.h`. */
 export const STOP_REASONS: readonly string[] = [
-  /** A frame pointer of zero, which the ABI asks of the outermost frame (code without frame pointers may hold one by chance). */
+  /** The outermost frame: its unwind information says so, or a zero lies where an address belongs. */
   'end_of_stack',
-  /** Kernel threads and io workers. */
+  /** Kernel threads and io workers; a process whose memory is gone, in the midst of exec or exit. */
   'no_user_stack',
+  /** 512 frames. */
   'truncated_max_frames',
   'read_failed',
+  /** Of code without a file, which is walked by frame pointers. */
   'frame_pointer_invalid',
+  /** Not an address of user space, or one that a frame pointer led to and that is not of code. */
   'return_address_invalid',
   'unsupported_32_bit',
+  /** The process's mappings were not known in time, and its stack could not be kept. */
+  'process_unknown',
+  /** The walk reached a file whose table was not built in time. */
+  'table_pending',
+  /** An address in no executable mapping. */
+  'no_mapping',
+  /** None for the address, and frame pointers did not help either. */
+  'no_unwind_info',
+  /** The rule needs a register that is not known there, or no rule can say what the information says. */
+  'unsupported_rule',
+  /** A stack that was walked later, from the part of it that was kept, which ended before it did. */
+  'stack_not_captured',
 ];
 
 export interface FollowedProcess {
@@ -33,7 +59,7 @@ export interface SamplerOptions {
   /** Leaves out the samples of this process. */
   excludeSelf: boolean;
   /**
-   * A power of two from 4 KiB to 256 MiB. Default: room for four drain intervals of the largest samples on all
+   * A power of two from 4 KiB to 256 MiB. Default: room for four drain intervals of samples of 200 frames on all
    * CPUs (see `defaultRingBytes`), at least 256 KiB.
    */
   ringBytes?: number;
@@ -45,6 +71,15 @@ export interface SamplerOptions {
   maxBatchBytes?: number;
   /** Living sampled processes known to the kernel side (80 bytes each); more are announced over and over. Default 16,384. */
   maxProcesses?: number;
+  /**
+   * What ticks: CPU cycles, which hardware counts (not in most virtual machines), or the kernel's own clock. Default
+   * `auto`: cycles where there are any.
+   */
+  event?: 'auto' | 'cycles' | 'cpu-clock';
+  /** Memory for unwind tables and mappings, 4 MiB to 4 GiB, in steps of 4 MiB taken as they are needed. Default 64 MiB. */
+  maxUnwindBytes?: number;
+  /** Memory for stacks that wait to be walked, 64 KiB to 1 GiB. Default 8 MiB. */
+  maxCapturedBytes?: number;
   /** Has the kernel keep run time of BPF programs (all of them, tens of ns a run), for `programStats`. Default false. */
   runStatistics?: boolean;
   /** When given, only these processes and their descendants (those that live already too) are sampled. */
@@ -59,16 +94,21 @@ export interface ProcessEvent {
    * - `exec`: its program was replaced
    * - `mapped`: a sample found that its executable mappings changed since the last snapshot (dlopen, JIT)
    * - `exit`: its last thread is going; no snapshot
+   * - `needs-table`: a stack led into a mapping whose table is -2; once for each `setProcessMappings`; no snapshot
    */
-  kind: 'first-seen' | 'exec' | 'mapped' | 'exit';
+  kind: 'first-seen' | 'exec' | 'mapped' | 'exit' | 'needs-table';
   pid: number;
   /** CLOCK_BOOTTIME of the thread-group leader; with the pid the key of a process. */
   startTimeNanos: bigint;
   /** Of the thread-group leader. */
   comm: string;
   kernelThread: boolean;
+  /** Counts the exec and mapped events of the process, from 0 (32 bits, may wrap). */
+  generation: number;
+  /** Of `needs-table`: an address in the mapping, else 0. */
+  address: bigint;
   /**
-   * Read at the moment of the event. Null for exits and kernel threads, and when the process was gone (counted):
+   * Read at the moment of the event. Null for `exit`, `needs-table` and kernel threads, and when the process was gone (counted):
    * what was read before still holds for the samples there are.
    */
   snapshot: ProcessSnapshot | null;
@@ -118,9 +158,14 @@ export interface SampleBatch {
   /** 0 or 1. */
   kernelThread: Uint8Array;
   kernelFrameCount: Uint16Array;
+  /** Low 16 bits of `ProcessEvent.generation` when the sample was taken: whose mappings its addresses belong to. */
+  generation: Uint16Array;
   /** `length + 1` offsets into `frames`. */
   frameStart: Uint32Array;
-  /** Per stack the kernel frames, then the user frames, each leaf first. All but the leaf are return addresses. */
+  /**
+   * Per stack the kernel frames, then the user frames, each leaf first. Kernel frames but the leaf are return addresses. User
+   * frames are addresses to look up: exact where the thread stood or was struck by a signal, else within the call.
+   */
   frames: BigUint64Array;
   /** Samples of this stack. */
   count: Uint32Array;
@@ -143,26 +188,12 @@ export interface FeatureProbe {
   lostWithout: string;
 }
 
-/** A failure of the addon or the kernel. */
-export class NativeError extends Error {
-  override readonly name = 'NativeError';
-  /** Name of the errno ("EPERM"), or "ERR_ADDON" when no system call failed. */
-  readonly code: string;
-  /** The end of what libbpf and the verifier said; empty when they said nothing. */
-  readonly log: string;
-
-  constructor(message: string, code = 'ERR_ADDON', log = '') {
-    super(message);
-    this.code = code;
-    this.log = log;
-  }
-}
-
 interface NativeOptions extends Omit<Required<SamplerOptions>, 'onProcessEvents' | 'follow'> {
   follow: FollowedProcess[] | undefined;
 }
 
 interface NativeSampler {
+  cutBatch(): void;
   takeBatch(): SampleBatch;
   takeEvents(maxEvents: number): ProcessEvent[];
   counters(): Record<string, number>;
@@ -170,6 +201,12 @@ interface NativeSampler {
   programStats(): Record<string, ProgramStats>;
   follow(process: FollowedProcess): void;
   unfollow(pid: number): void;
+  addUnwindTable(table: UnwindTable): number;
+  removeUnwindTable(id: number): void;
+  setProcessMappings(pid: number, startTime: bigint, generation: number, mappings: ProcessMappings): void;
+  forgetProcess(pid: number, startTimeNanos: bigint): void;
+  unwindUsage(): UnwindUsage;
+  event(): 'cycles' | 'cpu-clock';
   stop(): void;
 }
 
@@ -233,24 +270,17 @@ export function trimMemory(): void {
   requireAddon().trimMemory();
 }
 
-/** Bytes of the largest sample: its header, and 127 kernel and 127 user frames; ring header included. */
-const LARGEST_SAMPLE_BYTES = 8 + 48 + 254 * 8;
+/** Bytes of a deep sample: its header, and 200 kernel and user frames; ring header included. */
+const DEEP_SAMPLE_BYTES = 8 + 48 + 200 * 8;
 const DRAIN_INTERVALS_OF_SLACK = 4;
 const MIN_DEFAULT_RING_BYTES = 256 * 1024;
 const MAX_DEFAULT_RING_BYTES = 64 * 1024 * 1024;
 
-/** Room for four drain intervals (the drain may be that late) of the largest samples on every CPU. */
+/** Room for four drain intervals (the drain may be that late) of samples of 200 frames on every CPU. */
 export function defaultRingBytes(cpuCount: number, frequencyHz: number, drainIntervalMillis: number): number {
   const samples = (cpuCount * frequencyHz * drainIntervalMillis * DRAIN_INTERVALS_OF_SLACK) / 1000;
-  const needed = 2 ** Math.ceil(Math.log2(samples * LARGEST_SAMPLE_BYTES));
+  const needed = 2 ** Math.ceil(Math.log2(samples * DEEP_SAMPLE_BYTES));
   return Math.min(MAX_DEFAULT_RING_BYTES, Math.max(MIN_DEFAULT_RING_BYTES, needed));
-}
-
-function checkedInteger(name: string, value: number, min: number, max: number): number {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new NativeError(`${name} must be a whole number from ${min} to ${max}, not ${value}`, 'EINVAL');
-  }
-  return value;
 }
 
 function checkedFollow(process: FollowedProcess): FollowedProcess {
@@ -271,6 +301,9 @@ function checkedOptions(options: SamplerOptions, cpuCount: number): NativeOption
   if (!Number.isInteger(Math.log2(ringBytes))) {
     throw new NativeError(`ringBytes must be a power of two, not ${ringBytes}`, 'EINVAL');
   }
+  if (options.event !== undefined && !['auto', 'cycles', 'cpu-clock'].includes(options.event)) {
+    throw new NativeError(`event must be auto, cycles or cpu-clock, not ${options.event}`, 'EINVAL');
+  }
   return {
     frequencyHz,
     drainIntervalMillis,
@@ -278,6 +311,14 @@ function checkedOptions(options: SamplerOptions, cpuCount: number): NativeOption
     maxStacksPerBatch: checkedInteger('maxStacksPerBatch', options.maxStacksPerBatch ?? 65_536, 1, 2 ** 22),
     maxBatchBytes: checkedInteger('maxBatchBytes', options.maxBatchBytes ?? 2 ** 25, 4096, 2 ** 30),
     maxProcesses: checkedInteger('maxProcesses', options.maxProcesses ?? 16_384, 1, 2 ** 22),
+    event: options.event ?? 'auto',
+    maxUnwindBytes: checkedInteger('maxUnwindBytes', options.maxUnwindBytes ?? 2 ** 26, 2 ** 22, 2 ** 32),
+    maxCapturedBytes: checkedInteger(
+      'maxCapturedBytes',
+      options.maxCapturedBytes ?? 2 ** 23,
+      2 ** 16,
+      2 ** 30,
+    ),
     excludeSelf: options.excludeSelf,
     runStatistics: options.runStatistics ?? false,
     follow: options.follow?.map(checkedFollow),
@@ -305,6 +346,10 @@ function translated<T>(work: () => T): T {
  * `takeBatch` hands out each sample once. Before it returns, `onProcessEvents` has been called with what was
  * announced before these samples (at most 20 ms are waited for it; `event_waits_expired` counts when that was
  * too short), so a process is known before its first sample is read.
+ *
+ * User stacks are walked by what `addUnwindTable` and `setProcessMappings` have said. A sample that comes before is kept with
+ * a part of its stack and walked as soon as they have, after five seconds with what there is; it is in the batch of then.
+ * What is set during `onProcessEvents` is in time for the batch that is being taken.
  */
 export class Sampler {
   readonly #native: NativeSampler;
@@ -330,9 +375,53 @@ export class Sampler {
 
   /** Everything sampled since the last call. After `stop()` what was left, then empty batches. */
   takeBatch(): SampleBatch {
-    const batch = this.#native.takeBatch();
+    this.#native.cutBatch();
     while (this.#deliverEvents());
-    return batch;
+    return this.#native.takeBatch();
+  }
+
+  /** The event that ticks: cycles where the hardware counts them (see `SamplerOptions.event`). */
+  get event(): 'cycles' | 'cpu-clock' {
+    return this.#native.event();
+  }
+
+  /**
+   * Copies the table where the kernel side reads it. Returns its id.
+   * Throws `NativeError`: ENOSPC when `maxUnwindBytes` are used up (remove tables first), EINVAL for a malformed table.
+   */
+  addUnwindTable(table: UnwindTable): number {
+    checkUnwindTable(table);
+    return translated(() => this.#native.addUnwindTable(table));
+  }
+
+  /** Mappings that use the table count as not built from here on, and ask for one when a stack leads there. */
+  removeUnwindTable(id: number): void {
+    translated(() => this.#native.removeUnwindTable(checkedInteger('table id', id, 0, 2 ** 31 - 1)));
+  }
+
+  /**
+   * Replaces what is known of the process, and walks the stacks that have waited for it. `generation` is that of the event
+   * whose snapshot the mappings are from; older news than what is known, and news from before the process's last exec, have
+   * no effect. Throws `NativeError`: ENOSPC and EINVAL as `addUnwindTable`, E2BIG when `maxProcesses` are known.
+   */
+  setProcessMappings(
+    pid: number,
+    startTimeNanos: bigint,
+    generation: number,
+    mappings: ProcessMappings,
+  ): void {
+    checkedInteger('pid', pid, 1, 2 ** 22);
+    checkProcessMappings(mappings);
+    translated(() => this.#native.setProcessMappings(pid, startTimeNanos, generation, mappings));
+  }
+
+  /** To be called when a process has ended and its last samples have been taken. */
+  forgetProcess(pid: number, startTimeNanos: bigint): void {
+    this.#native.forgetProcess(pid, startTimeNanos);
+  }
+
+  unwindUsage(): UnwindUsage {
+    return this.#native.unwindUsage();
   }
 
   /** Cumulative counts by name; see native/README.md. They stay readable after `stop()`. */

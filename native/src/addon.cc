@@ -4,15 +4,20 @@
 // Node-API only, no exceptions: errors are JS errors with `code` (errno name is left to JS) and `log`.
 
 #include "batch_arrays.h"
+#include "column_arguments.h"
 #include "feature_probes.h"
 #include "libbpf_log.h"
 #include "memory_trim.h"
 #include "sampler.h"
+#include "walk_simulation.h"
 
 #include <bpf/libbpf.h>
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
+#include <variant>
+#include <vector>
 
 namespace hearthscope {
 namespace {
@@ -34,6 +39,12 @@ FollowedProcess followed_of(const Napi::Object &object) {
   return {uint32_of(object, "pid"), bool_of(object, "sampleItself")};
 }
 
+SamplingEvent event_of(const std::string &name) {
+  return name == "cycles" ? SamplingEvent::kCycles
+         : name == "cpu-clock" ? SamplingEvent::kCpuClock
+                               : SamplingEvent::kAutomatic;
+}
+
 SamplerConfig config_of(const Napi::Object &options) {
   SamplerConfig config{};
   config.frequency_hz = uint32_of(options, "frequencyHz");
@@ -42,6 +53,9 @@ SamplerConfig config_of(const Napi::Object &options) {
   config.max_stacks_per_batch = uint32_of(options, "maxStacksPerBatch");
   config.max_batch_bytes = uint32_of(options, "maxBatchBytes");
   config.max_processes = uint32_of(options, "maxProcesses");
+  config.max_unwind_bytes = options.Get("maxUnwindBytes").As<Napi::Number>().Int64Value();
+  config.max_captured_bytes = options.Get("maxCapturedBytes").As<Napi::Number>().Int64Value();
+  config.event = event_of(options.Get("event").As<Napi::String>().Utf8Value());
   config.exclude_self = bool_of(options, "excludeSelf");
   config.run_statistics = bool_of(options, "runStatistics");
   Napi::Value follow = options.Get("follow");
@@ -59,6 +73,7 @@ public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "NativeSampler",
                        {
+                           InstanceMethod("cutBatch", &SamplerObject::cut_batch),
                            InstanceMethod("takeBatch", &SamplerObject::take_batch),
                            InstanceMethod("takeEvents", &SamplerObject::take_events),
                            InstanceMethod("counters", &SamplerObject::counters),
@@ -66,6 +81,12 @@ public:
                            InstanceMethod("programStats", &SamplerObject::program_stats),
                            InstanceMethod("follow", &SamplerObject::follow),
                            InstanceMethod("unfollow", &SamplerObject::unfollow),
+                           InstanceMethod("addUnwindTable", &SamplerObject::add_unwind_table),
+                           InstanceMethod("removeUnwindTable", &SamplerObject::remove_unwind_table),
+                           InstanceMethod("setProcessMappings", &SamplerObject::set_process_mappings),
+                           InstanceMethod("forgetProcess", &SamplerObject::forget_process),
+                           InstanceMethod("unwindUsage", &SamplerObject::unwind_usage),
+                           InstanceMethod("event", &SamplerObject::event),
                            InstanceMethod("stop", &SamplerObject::stop),
                        });
   }
@@ -108,6 +129,11 @@ private:
     if (notifier_open_)
       notifier_.Release();
     notifier_open_ = false;
+  }
+
+  Napi::Value cut_batch(const Napi::CallbackInfo &info) {
+    sampler_->cut_batch();
+    return info.Env().Undefined();
   }
 
   Napi::Value take_batch(const Napi::CallbackInfo &info) {
@@ -156,6 +182,49 @@ private:
     return info.Env().Undefined();
   }
 
+  Napi::Value add_unwind_table(const Napi::CallbackInfo &info) {
+    auto result = sampler_->add_unwind_table(table_columns_of(info[0].As<Napi::Object>()));
+    if (const NativeError *error = std::get_if<NativeError>(&result)) {
+      throw_to_js(info.Env(), *error);
+      return info.Env().Undefined();
+    }
+    return Napi::Number::New(info.Env(), std::get<uint32_t>(result));
+  }
+
+  Napi::Value remove_unwind_table(const Napi::CallbackInfo &info) {
+    if (MaybeError error = sampler_->remove_unwind_table(info[0].As<Napi::Number>().Uint32Value()))
+      throw_to_js(info.Env(), *error);
+    return info.Env().Undefined();
+  }
+
+  // (pid, startTimeNanos, generation, mappings)
+  Napi::Value set_process_mappings(const Napi::CallbackInfo &info) {
+    if (MaybeError error = sampler_->set_process_mappings(
+            info[0].As<Napi::Number>().Uint32Value(), uint64_of(info[1]), info[2].As<Napi::Number>().Uint32Value(),
+            mapping_columns_of(info[3].As<Napi::Object>())))
+      throw_to_js(info.Env(), *error);
+    return info.Env().Undefined();
+  }
+
+  Napi::Value forget_process(const Napi::CallbackInfo &info) {
+    sampler_->forget_process(info[0].As<Napi::Number>().Uint32Value(), uint64_of(info[1]));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value unwind_usage(const Napi::CallbackInfo &info) {
+    UnwindUsage usage = sampler_->unwind_usage();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("tableBytes", static_cast<double>(usage.table_bytes));
+    object.Set("ruleCount", usage.rule_count);
+    object.Set("tables", static_cast<double>(usage.tables));
+    object.Set("processes", static_cast<double>(usage.processes));
+    object.Set("capturedBytes", static_cast<double>(usage.captured_bytes));
+    object.Set("bpfMapBytes", static_cast<double>(sampler_->bpf_map_bytes()));
+    return object;
+  }
+
+  Napi::Value event(const Napi::CallbackInfo &info) { return Napi::String::New(info.Env(), sampler_->event_name()); }
+
   Napi::Value stop(const Napi::CallbackInfo &info) {
     shut_down();
     return info.Env().Undefined();
@@ -194,6 +263,28 @@ Napi::Value trim_memory_from_js(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
+// For tests: (machine, stack, tables, mappings) => { frames, stop }.
+Napi::Value simulate_walk_to_js(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::vector<UnwindTableColumns> tables;
+  auto list = info[2].As<Napi::Array>();
+  for (uint32_t index = 0; index < list.Length(); index++)
+    tables.push_back(table_columns_of(list.Get(index).As<Napi::Object>()));
+  auto result = simulate_walk(info[0].As<Napi::String>().Utf8Value() == "arm64", kept_stack_of(info[1].As<Napi::Object>()),
+                              tables, mapping_columns_of(info[3].As<Napi::Object>()));
+  if (const NativeError *error = std::get_if<NativeError>(&result)) {
+    throw_to_js(env, *error);
+    return env.Undefined();
+  }
+  const WalkedStack &walked = std::get<WalkedStack>(result);
+  auto frames = Napi::BigUint64Array::New(env, walked.frames.size());
+  std::copy(walked.frames.begin(), walked.frames.end(), frames.Data());
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("frames", frames);
+  object.Set("stop", walked.stop);
+  return object;
+}
+
 Napi::Array stop_reason_names(Napi::Env env) {
   Napi::Array names = Napi::Array::New(env);
 #define X(upper, lower) names.Set(names.Length(), #lower);
@@ -207,6 +298,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("probeFeatures", Napi::Function::New(env, probe_features_to_js));
   exports.Set("inHostPidNamespace", Napi::Function::New(env, host_pid_namespace_to_js));
   exports.Set("trimMemory", Napi::Function::New(env, trim_memory_from_js));
+  exports.Set("simulateWalk", Napi::Function::New(env, simulate_walk_to_js));
   exports.Set("libbpfVersion", libbpf_version_string());
   exports.Set("stopReasons", stop_reason_names(env));
   return exports;

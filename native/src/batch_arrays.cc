@@ -11,7 +11,7 @@ namespace {
 
 std::string comm_of(const char (&comm)[COMM_BYTES]) { return std::string(comm, strnlen(comm, sizeof(comm))); }
 
-const char *const kEventKinds[] = {"first-seen", "exec", "mapped", "exit"};
+const char *const kEventKinds[] = {"first-seen", "exec", "mapped", "exit", "needs-table"};
 
 Napi::Value snapshot_to_js(Napi::Env env, const ProcessSnapshot &snapshot) {
   Napi::Object object = Napi::Object::New(env);
@@ -53,6 +53,7 @@ Napi::Object batch_to_js(Napi::Env env, const Batch &batch, uint32_t frequency_h
   auto stop_reason = Napi::Uint8Array::New(env, length);
   auto kernel_thread = Napi::Uint8Array::New(env, length);
   auto kernel_frames = Napi::Uint16Array::New(env, length);
+  auto generation = Napi::Uint16Array::New(env, length);
   auto frame_start = Napi::Uint32Array::New(env, length + 1);
   auto frames = Napi::BigUint64Array::New(env, total_frames);
   auto count = Napi::Uint32Array::New(env, length);
@@ -62,21 +63,23 @@ Napi::Object batch_to_js(Napi::Env env, const Batch &batch, uint32_t frequency_h
   uint32_t *frame_starts = frame_start.Data();
   uint64_t *start_times = start_time.Data(), *cgroup_ids = cgroup_id.Data(), *all_frames = frames.Data();
   uint8_t *stop_reasons = stop_reason.Data(), *kernel_threads = kernel_thread.Data();
-  uint16_t *kernel_counts = kernel_frames.Data();
+  uint16_t *kernel_counts = kernel_frames.Data(), *generations = generation.Data();
 
   std::map<std::string, uint32_t> comms;
   uint32_t next_frame = 0;
   for (size_t i = 0; i < length; i++) {
     const sample_record *record = batch.stacks->record(entries[i]);
     uint32_t frame_count = (entries[i].size - SAMPLE_HEADER_BYTES) / sizeof(uint64_t);
-    pids[i] = record->tgid;
-    tids[i] = record->tid;
-    start_times[i] = record->start_time_nanos;
-    cgroup_ids[i] = record->cgroup_id;
-    comm_indexes[i] = comms.try_emplace(comm_of(record->comm), comms.size()).first->second;
-    stop_reasons[i] = record->stop_reason;
-    kernel_threads[i] = record->kernel_thread;
-    kernel_counts[i] = record->kernel_frames;
+    const sample_header &header = record->header;
+    pids[i] = header.tgid;
+    tids[i] = header.tid;
+    start_times[i] = header.start_time_nanos;
+    cgroup_ids[i] = header.cgroup_id;
+    comm_indexes[i] = comms.try_emplace(comm_of(header.comm), comms.size()).first->second;
+    stop_reasons[i] = header.stop_reason;
+    kernel_threads[i] = header.kernel_thread;
+    kernel_counts[i] = header.kernel_frames;
+    generations[i] = header.generation;
     counts[i] = entries[i].count;
     frame_starts[i] = next_frame;
     if (frame_count)
@@ -103,6 +106,7 @@ Napi::Object batch_to_js(Napi::Env env, const Batch &batch, uint32_t frequency_h
   object.Set("stopReason", stop_reason);
   object.Set("kernelThread", kernel_thread);
   object.Set("kernelFrameCount", kernel_frames);
+  object.Set("generation", generation);
   object.Set("frameStart", frame_start);
   object.Set("frames", frames);
   object.Set("count", count);
@@ -121,6 +125,8 @@ Napi::Array events_to_js(Napi::Env env, const std::vector<ObservedEvent> &events
     object.Set("startTimeNanos", Napi::BigInt::New(env, static_cast<uint64_t>(event.start_time_nanos)));
     object.Set("comm", comm_of(event.comm));
     object.Set("kernelThread", event.kernel_thread != 0);
+    object.Set("generation", static_cast<uint32_t>(event.generation));
+    object.Set("address", Napi::BigInt::New(env, static_cast<uint64_t>(event.address)));
     object.Set("snapshot", observed.snapshot ? snapshot_to_js(env, *observed.snapshot) : env.Null());
     array.Set(index++, object);
   }

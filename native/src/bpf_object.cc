@@ -7,10 +7,15 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <string_view>
+#include <cstdio>
+#include <cstring>
+#include <utility>
 
 namespace hearthscope {
 namespace {
@@ -44,15 +49,58 @@ private:
   sigset_t before_;
 };
 
+constexpr uint32_t kPartBytes = CELLS_PER_PART * CELL_BYTES;
+constexpr size_t kRuleTableBytes = MAX_UNWIND_RULES * sizeof(unwind_rule);
+
+// Room for a few of the largest captured stacks on every CPU.
+constexpr uint32_t kMinCaptureRingBytes = 1024 * 1024;
+constexpr uint32_t kMaxCaptureRingBytes = 16 * 1024 * 1024;
+constexpr uint32_t kCaptureRingBytesPerCpu = 256 * 1024;
+
+uint32_t capture_ring_bytes(uint32_t cpus) {
+  uint32_t bytes = kMinCaptureRingBytes;
+  while (bytes < cpus * kCaptureRingBytesPerCpu && bytes < kMaxCaptureRingBytes)
+    bytes *= 2;
+  return bytes;
+}
+
+MaybeError set_entries(bpf_object *object, const char *map, uint32_t entries) {
+  if (int error = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, map), entries))
+    return bpf_error(std::string("could not size the map ") + map, -error);
+  return {};
+}
+
+// The line "memlock: N" of a map's descriptor.
+uint64_t memory_of(int descriptor) {
+  std::string path = "/proc/self/fdinfo/" + std::to_string(descriptor);
+  FILE *file = fopen(path.c_str(), "re");
+  if (!file)
+    return 0;
+  unsigned long long bytes = 0;
+  char line[128];
+  while (fgets(line, sizeof(line), file) && sscanf(line, "memlock: %llu", &bytes) != 1)
+    ;
+  fclose(file);
+  return bytes;
+}
+
 MaybeError configure(bpf_object *object, const BpfConfig &config) {
   bpf_map *read_only = bpf_object__find_map_by_name(object, ".rodata");
   ReadOnlyConfig values{config.excluded_tgid, config.follow ? 1u : 0u};
   if (int error = bpf_map__set_initial_value(read_only, &values, sizeof(values)))
     return bpf_error("could not configure the BPF programs", -error);
-  if (int error = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "samples"), config.sample_ring_bytes))
-    return bpf_error("could not size the sample ring", -error);
-  if (int error = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "processes"), config.max_processes))
-    return bpf_error("could not size the process table", -error);
+  uint32_t cpus = libbpf_num_possible_cpus();
+  uint32_t parts = std::max<uint64_t>(config.max_unwind_bytes / kPartBytes, 1);
+  const std::pair<const char *, uint32_t> entries[] = {
+      {"samples", config.sample_ring_bytes},
+      {"captures", capture_ring_bytes(cpus)},
+      {"capture_buffers", cpus},
+      {"processes", config.max_processes},
+      {"unwind_parts", parts},
+  };
+  for (auto [map, count] : entries)
+    if (MaybeError error = set_entries(object, map, count))
+      return error;
   if (!config.follow)
     bpf_program__set_autoload(bpf_object__find_program_by_name(object, "process_fork"), false);
   return {};
@@ -61,9 +109,17 @@ MaybeError configure(bpf_object *object, const BpfConfig &config) {
 } // namespace
 
 BpfObject::~BpfObject() {
+  unload();
+  if (unwind_rules_)
+    munmap(unwind_rules_, kRuleTableBytes);
+}
+
+void BpfObject::unload() {
   for (bpf_link *link : links_)
     bpf_link__destroy(link);
+  links_.clear();
   bpf_object__close(object_);
+  object_ = nullptr;
 }
 
 MaybeError BpfObject::load(const BpfConfig &config) {
@@ -102,15 +158,23 @@ bpf_program *BpfObject::sampling_program() const {
 int BpfObject::map_descriptor(const char *name) const { return bpf_object__find_map_fd_by_name(object_, name); }
 
 std::vector<cpu_counters> BpfObject::counters_by_cpu() const {
-  std::vector<cpu_counters> by_cpu(libbpf_num_possible_cpus());
+  bpf_map *states = bpf_object__find_map_by_name(object_, "cpu_states");
+  size_t stride = (bpf_map__value_size(states) + 7) / 8 * 8;
+  std::vector<char> values(stride * libbpf_num_possible_cpus());
   uint32_t key = 0;
-  if (bpf_map_lookup_elem(map_descriptor("counters"), &key, by_cpu.data()))
-    by_cpu.clear();
+  std::vector<cpu_counters> by_cpu;
+  if (bpf_map_lookup_elem(bpf_map__fd(states), &key, values.data()))
+    return by_cpu;
+  by_cpu.resize(values.size() / stride);
+  for (size_t cpu = 0; cpu < by_cpu.size(); cpu++)
+    std::memcpy(&by_cpu[cpu], values.data() + cpu * stride, sizeof(cpu_counters));
   return by_cpu;
 }
 
 std::vector<ProgramStats> BpfObject::program_stats() const {
   std::vector<ProgramStats> all;
+  if (!object_)
+    return all;
   bpf_program *program;
   bpf_object__for_each_program(program, object_) {
     bpf_prog_info info{};
@@ -120,6 +184,57 @@ std::vector<ProgramStats> BpfObject::program_stats() const {
     all.push_back({bpf_program__name(program), info.run_time_ns, info.run_cnt, info.verified_insns});
   }
   return all;
+}
+
+MaybeError BpfObject::map_unwind_rules() {
+  void *memory =
+      mmap(nullptr, kRuleTableBytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_descriptor("unwind_rules"), 0);
+  if (memory == MAP_FAILED)
+    return system_error("could not map the table of unwind rules", errno);
+  unwind_rules_ = static_cast<unwind_rule *>(memory);
+  return {};
+}
+
+int BpfObject::add_unwind_part(uint32_t part) {
+  if (!object_)
+    return -ESHUTDOWN;
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  int descriptor = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_part", sizeof(uint32_t), VALUE_BYTES, VALUES_PER_PART,
+                                  &options);
+  if (descriptor < 0)
+    return descriptor;
+  if (bpf_map_update_elem(map_descriptor("unwind_parts"), &part, &descriptor, BPF_ANY)) {
+    int error = -errno;
+    close(descriptor);
+    return error;
+  }
+  return descriptor;
+}
+
+int BpfObject::publish_mappings(const process_mappings &mappings) {
+  if (!object_)
+    return 0;
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &mappings, .ctx_size_in = sizeof(mappings));
+  int program = bpf_program__fd(bpf_object__find_program_by_name(object_, "publish_mappings"));
+  return bpf_prog_test_run_opts(program, &options);
+}
+
+void BpfObject::void_mappings(uint32_t pid) {
+  uint64_t words[] = {pid};
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = words, .ctx_size_in = sizeof(words));
+  int program = bpf_program__fd(bpf_object__find_program_by_name(object_, "void_mappings"));
+  bpf_prog_test_run_opts(program, &options);
+}
+
+uint64_t BpfObject::map_bytes(const std::vector<int> &more_descriptors) const {
+  uint64_t bytes = 0;
+  if (!object_)
+    return bytes;
+  bpf_map *map;
+  bpf_object__for_each_map(map, object_) bytes += memory_of(bpf_map__fd(map));
+  for (int descriptor : more_descriptors)
+    bytes += memory_of(descriptor);
+  return bytes;
 }
 
 } // namespace hearthscope

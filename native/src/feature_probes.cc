@@ -28,7 +28,7 @@ FeatureProbe probe_type_information() {
 }
 
 FeatureProbe probe_sampling_clock() {
-  int descriptor = open_sampling_clock(0, 19);
+  int descriptor = open_sampling_clock(0, SamplingEvent::kCpuClock, 19);
   if (descriptor >= 0)
     close(descriptor);
   return {"sampling_clock", descriptor >= 0, true,

@@ -13,7 +13,6 @@
 #include <string>
 
 namespace hearthscope {
-namespace {
 
 std::vector<uint32_t> online_cpus() {
   char text[4096];
@@ -27,8 +26,6 @@ std::vector<uint32_t> online_cpus() {
   text[length] = 0;
   return parse_cpu_list(text, libbpf_num_possible_cpus());
 }
-
-} // namespace
 
 std::vector<uint32_t> parse_cpu_list(const char *text, uint32_t limit) {
   std::vector<uint32_t> cpus;
@@ -55,11 +52,17 @@ std::vector<uint32_t> parse_cpu_list(const char *text, uint32_t limit) {
   return cpus;
 }
 
-int open_sampling_clock(int cpu, uint32_t frequency_hz) {
+const char *sampling_event_name(SamplingEvent event) {
+  return event == SamplingEvent::kCycles ? "cycles" : "cpu-clock";
+}
+
+int open_sampling_clock(int cpu, SamplingEvent event, uint32_t frequency_hz) {
   perf_event_attr attributes{};
   attributes.size = sizeof(attributes);
-  attributes.type = PERF_TYPE_SOFTWARE;
-  attributes.config = PERF_COUNT_SW_CPU_CLOCK;
+  bool cycles = event == SamplingEvent::kCycles;
+  attributes.type = cycles ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE;
+  attributes.config = cycles ? uint64_t{PERF_COUNT_HW_CPU_CYCLES} : uint64_t{PERF_COUNT_SW_CPU_CLOCK};
+  attributes.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED;
   attributes.freq = 1;
   attributes.sample_freq = frequency_hz;
   long descriptor = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -75,9 +78,9 @@ void PerfEvents::close_all() {
 }
 
 MaybeError PerfEvents::attach(uint32_t cpu) {
-  int descriptor = open_sampling_clock(cpu, frequency_hz_);
+  int descriptor = open_sampling_clock(cpu, event_, frequency_hz_);
   if (descriptor < 0)
-    return system_error("could not open a sampling clock of " + std::to_string(frequency_hz_) + " Hz on CPU " +
+    return system_error(std::string("could not open a sampling clock (") + sampling_event_name(event_) + ") of " + std::to_string(frequency_hz_) + " Hz on CPU " +
                             std::to_string(cpu),
                         -descriptor);
   bpf_link *link = bpf_program__attach_perf_event(program_, descriptor);
@@ -94,12 +97,19 @@ void PerfEvents::detach(Clock &clock) {
   bpf_link__destroy(clock.link); // closes the descriptor too
 }
 
-MaybeError PerfEvents::open(bpf_program *program, uint32_t frequency_hz) {
+MaybeError PerfEvents::open(bpf_program *program, SamplingEvent event, uint32_t frequency_hz) {
   program_ = program;
   frequency_hz_ = frequency_hz;
   std::vector<uint32_t> online = online_cpus();
   if (online.empty())
     return NativeError{"could not read the online CPUs from /sys/devices/system/cpu/online", 0, {}};
+  event_ = event;
+  if (event == SamplingEvent::kAutomatic) {
+    int descriptor = open_sampling_clock(online[0], SamplingEvent::kCycles, frequency_hz);
+    event_ = descriptor < 0 ? SamplingEvent::kCpuClock : SamplingEvent::kCycles;
+    if (descriptor >= 0)
+      close(descriptor);
+  }
   for (uint32_t cpu : online) {
     MaybeError error = attach(cpu);
     if (error && error->error_number == ENODEV)
@@ -111,9 +121,12 @@ MaybeError PerfEvents::open(bpf_program *program, uint32_t frequency_hz) {
 }
 
 bool PerfEvents::has_advanced(Clock &clock) {
-  uint64_t nanos = 0;
-  bool advanced = read(clock.descriptor, &nanos, sizeof(nanos)) == sizeof(nanos) && nanos > clock.nanos_seen;
-  clock.nanos_seen = nanos;
+  struct {
+    uint64_t count;
+    uint64_t enabled_nanos;
+  } now{};
+  bool advanced = read(clock.descriptor, &now, sizeof(now)) == sizeof(now) && now.enabled_nanos > clock.nanos_seen;
+  clock.nanos_seen = now.enabled_nanos;
   return advanced;
 }
 

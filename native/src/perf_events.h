@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sampling clocks: one software cpu-clock event per online CPU, with the sampling program attached.
+// The sampling clocks: one event per online CPU, with the sampling program attached. CPU cycles where the hardware
+// counts them (their interrupt also strikes where others are masked), else the kernel's own cpu-clock.
 //
 // A CPU that goes offline takes its event's clock with it, and the event stays silent when the CPU returns. So the
 // list of online CPUs is compared, and besides a clock that stands still is opened anew, which also covers a CPU
-// that left and came back between two looks. The clock is read, and not counted by its ticks: an idle CPU may
-// stop ticking while its clock goes on.
+// that left and came back between two looks. The time it has been enabled is read, and not counted by its ticks: an
+// idle CPU may stop ticking while its clock goes on.
 
 #pragma once
 
 #include "native_error.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -20,6 +22,15 @@ struct bpf_program;
 
 namespace hearthscope {
 
+constexpr std::chrono::milliseconds kCpuCheckInterval{1000};
+
+// Empty when they cannot be read.
+std::vector<uint32_t> online_cpus();
+
+enum class SamplingEvent { kAutomatic, kCycles, kCpuClock };
+
+const char *sampling_event_name(SamplingEvent event);
+
 class PerfEvents {
 public:
   PerfEvents() = default;
@@ -28,7 +39,10 @@ public:
   PerfEvents &operator=(const PerfEvents &) = delete;
 
   // Attaches to all online CPUs. An error when a CPU that is online cannot be sampled.
-  MaybeError open(bpf_program *program, uint32_t frequency_hz);
+  MaybeError open(bpf_program *program, SamplingEvent event, uint32_t frequency_hz);
+
+  // The event in use, never kAutomatic once open.
+  SamplingEvent event() const { return event_; }
 
   // Follows CPUs that came and went since the last call. Failures are counted and tried again at the next call.
   void refresh();
@@ -55,14 +69,15 @@ private:
   static bool has_advanced(Clock &clock);
 
   bpf_program *program_ = nullptr;
+  SamplingEvent event_ = SamplingEvent::kCpuClock;
   uint32_t frequency_hz_ = 0;
   std::map<uint32_t, Clock> clocks_;
   uint64_t attach_failures_ = 0;
   uint64_t reattached_ = 0;
 };
 
-// Opens the clock of one CPU; a descriptor, or a negative errno.
-int open_sampling_clock(int cpu, uint32_t frequency_hz);
+// Opens the clock of one CPU, for an event that is not kAutomatic; a descriptor, or a negative errno.
+int open_sampling_clock(int cpu, SamplingEvent event, uint32_t frequency_hz);
 
 // The ids in a list such as "0-3,7". Empty when the text is malformed or an id is above `limit`.
 std::vector<uint32_t> parse_cpu_list(const char *text, uint32_t limit);

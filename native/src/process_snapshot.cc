@@ -2,6 +2,8 @@
 
 #include "process_snapshot.h"
 
+#include "thread_priority.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -51,31 +53,41 @@ bool read_text(int folder, const char *name, size_t max_bytes, std::string &text
   return true;
 }
 
-// Field 22 of a stat file, the start in clock ticks since boot. The name in field 2 may hold anything, so the
-// fields are counted from its last parenthesis.
-std::optional<uint64_t> start_ticks(int folder) {
+struct ProcessStat {
+  uint64_t start_ticks; // since boot
+  uint64_t flags;       // PF_* of the kernel
+};
+
+constexpr uint64_t kForkedWithoutExec = 0x40;
+
+// Fields 9 and 22 of a stat file. The name in field 2 may hold anything, so the fields are counted from its last
+// parenthesis.
+std::optional<ProcessStat> read_stat(int folder) {
   std::string text;
   if (!read_text(folder, "stat", 4096, text))
     return {};
   size_t at = text.rfind(')');
   if (at == std::string::npos)
     return {};
+  ProcessStat stat{};
   const char *field = text.c_str() + at + 1;
   for (int number = 3; number <= 22; number++) {
     field = strchr(field, ' ');
     if (!field)
       return {};
     field++;
+    if (number == 9)
+      stat.flags = strtoull(field, nullptr, 10);
   }
-  return strtoull(field, nullptr, 10);
+  stat.start_ticks = strtoull(field, nullptr, 10);
+  return stat;
 }
 
 // The open folder of a process names that process for ever: once it is dead, reads fail, even if its pid is
 // given to another. So one look at the start time is enough.
-bool is_same_process(int folder, uint64_t start_time_nanos) {
+bool is_started_at(const ProcessStat &stat, uint64_t start_time_nanos) {
   static const uint64_t nanos_per_tick = kNanosPerSecond / sysconf(_SC_CLK_TCK);
-  std::optional<uint64_t> ticks = start_ticks(folder);
-  return ticks && *ticks == start_time_nanos / nanos_per_tick;
+  return stat.start_ticks == start_time_nanos / nanos_per_tick;
 }
 
 std::string read_link(int folder, const char *name) {
@@ -96,6 +108,7 @@ bool read_mappings(int folder, ProcessSnapshot &snapshot) {
     ssize_t got = read(file.get(), buffer.data() + held, buffer.size() - held);
     if (got <= 0)
       break;
+    urgent_thread().check();
     total += got;
     held += got;
     const char *line = buffer.data();
@@ -116,6 +129,30 @@ bool read_mappings(int folder, ProcessSnapshot &snapshot) {
     }
   }
   return total > 0;
+}
+
+// `only_forked`: not when it has called exec since it was forked.
+std::optional<ProcessSnapshot> read_snapshot(uint32_t tgid, uint32_t tid, uint64_t start_time_nanos, bool only_forked) {
+  std::string process_path = "/proc/" + std::to_string(tgid);
+  Descriptor process(open(process_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!process.valid())
+    return {};
+  ProcessSnapshot snapshot;
+  // The leader's memory is gone once it has exited, while other threads run on; the sampled thread still has it.
+  std::string thread_path = "task/" + std::to_string(tid);
+  Descriptor thread(openat(process.get(), thread_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  int folder = thread.valid() ? thread.get() : process.get();
+  if (!read_mappings(folder, snapshot)) {
+    folder = process.get();
+    if (!read_mappings(folder, snapshot))
+      return {};
+  }
+  std::optional<ProcessStat> stat = read_stat(process.get());
+  if (!stat || !is_started_at(*stat, start_time_nanos) || (only_forked && !(stat->flags & kForkedWithoutExec)))
+    return {};
+  snapshot.executable = read_link(folder, "exe");
+  read_text(folder, "cgroup", kMaxCgroupBytes, snapshot.cgroup);
+  return snapshot;
 }
 
 } // namespace
@@ -150,24 +187,15 @@ bool parse_maps_line(const char *line, size_t length, std::vector<Mapping> &mapp
   return true;
 }
 
-std::optional<ProcessSnapshot> read_process_snapshot(const process_event &event) {
-  std::string process_path = "/proc/" + std::to_string(event.tgid);
-  Descriptor process(open(process_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!process.valid() || !is_same_process(process.get(), event.start_time_nanos))
+std::optional<ProcessSnapshot> read_process_snapshot(const process_event &event,
+                                                     const std::function<bool()> &has_replaced_program) {
+  std::optional<ProcessSnapshot> snapshot =
+      read_snapshot(event.tgid, event.tid, event.start_time_nanos, event.parent_tgid != 0);
+  if (snapshot && !has_replaced_program())
+    return snapshot;
+  if (!event.parent_tgid)
     return {};
-  ProcessSnapshot snapshot;
-  // The leader's memory is gone once it has exited, while other threads run on; the sampled thread still has it.
-  std::string thread_path = "task/" + std::to_string(event.tid);
-  Descriptor thread(openat(process.get(), thread_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  int folder = thread.valid() ? thread.get() : process.get();
-  if (!read_mappings(folder, snapshot)) {
-    folder = process.get();
-    if (!read_mappings(folder, snapshot))
-      return {};
-  }
-  snapshot.executable = read_link(folder, "exe");
-  read_text(folder, "cgroup", kMaxCgroupBytes, snapshot.cgroup);
-  return snapshot;
+  return read_snapshot(event.parent_tgid, event.parent_tgid, event.parent_start_time_nanos, false);
 }
 
 } // namespace hearthscope

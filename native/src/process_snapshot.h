@@ -7,6 +7,7 @@
 #include "events.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +37,10 @@ struct ProcessSnapshot {
 // Adds the line of a maps file to `mappings` when it is executable. False when the line is malformed.
 bool parse_maps_line(const char *line, size_t length, std::vector<Mapping> &mappings);
 
-// Empty when the process is gone, or when its pid already belongs to another one (by start time).
-std::optional<ProcessSnapshot> read_process_snapshot(const process_event &event);
+// What is read must be what the event was about: `has_replaced_program` is asked after the reading whether the process has
+// called exec since. What a process that was only forked has is read from its parent, if it is gone or has called exec itself.
+// Empty when it is gone, when its pid already belongs to another one (by start time), or when it has called exec.
+std::optional<ProcessSnapshot> read_process_snapshot(const process_event &event,
+                                                     const std::function<bool()> &has_replaced_program);
 
 } // namespace hearthscope

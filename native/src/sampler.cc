@@ -3,28 +3,23 @@
 #include "sampler.h"
 
 #include "libbpf_log.h"
+#include "thread_priority.h"
+#include "wait_set.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
+#include <cstring>
 #include <ctime>
-#include <iterator>
 #include <pthread.h>
 
 namespace hearthscope {
 namespace {
 
-// The thread has little to do but must do it before a short-lived process is gone: ahead of ordinary busy ones.
-constexpr int kThreadNiceness = -10;
-
-constexpr std::chrono::milliseconds kCpuCheckInterval{1000};
 
 uint64_t unix_nanos() {
   timespec now{};
@@ -32,17 +27,10 @@ uint64_t unix_nanos() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-bool add_to_epoll(int epoll, int descriptor) {
-  epoll_event interest{};
-  interest.events = EPOLLIN;
-  interest.data.fd = descriptor;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &interest) == 0;
-}
-
 } // namespace
 
 Sampler::Sampler(SamplerConfig config, std::function<void()> notify)
-    : config_(std::move(config)), notify_(std::move(notify)) {}
+    : config_(std::move(config)), events_(std::move(notify)) {}
 
 Sampler::~Sampler() { stop(); }
 
@@ -52,6 +40,7 @@ MaybeError Sampler::start() {
   bpf_config.follow = config_.follow;
   bpf_config.sample_ring_bytes = config_.ring_bytes;
   bpf_config.max_processes = config_.max_processes;
+  bpf_config.max_unwind_bytes = config_.max_unwind_bytes;
   bpf_ = std::make_unique<BpfObject>();
   if (MaybeError error = bpf_->load(bpf_config))
     return error;
@@ -60,6 +49,8 @@ MaybeError Sampler::start() {
     if (statistics_descriptor_ < 0)
       return system_error("could not switch on the kernel's BPF run statistics", errno);
   }
+  if (MaybeError error = make_unwinder())
+    return error;
   if (MaybeError error = open_rings())
     return error;
   if (MaybeError error = bpf_->attach_tracepoints())
@@ -71,33 +62,42 @@ MaybeError Sampler::start() {
   batch_start_ = Clock::now();
   stacks_ = std::make_unique<StackTable>(config_.max_stacks_per_batch, config_.max_batch_bytes);
   clocks_ = std::make_unique<PerfEvents>();
-  if (MaybeError error = clocks_->open(bpf_->sampling_program(), config_.frequency_hz))
+  if (MaybeError error = clocks_->open(bpf_->sampling_program(), config_.event, config_.frequency_hz))
     return error;
   next_drain_ = batch_start_ + std::chrono::milliseconds(config_.drain_interval_millis);
   next_cpu_check_ = batch_start_ + kCpuCheckInterval;
   thread_ = std::thread([this] { run(); });
+  return mapping_watch_.start();
+}
+
+MaybeError Sampler::make_unwinder() {
+  if (MaybeError error = bpf_->map_unwind_rules())
+    return error;
+  unwinder_ = std::make_unique<Unwinder>(
+      config_.max_unwind_bytes, config_.max_captured_bytes, [this](uint32_t part) { return bpf_->add_unwind_part(part); },
+      bpf_->unwind_rules(),
+      [this](const process_mappings &mappings) { return bpf_->publish_mappings(mappings); },
+      [this](const sample_record &record, uint32_t size) { add_walked_later(record, size); },
+      [this](const capture_header &header, uint64_t address) { ask_for_table(header.sample, header.generation, address); });
   return {};
 }
 
 MaybeError Sampler::open_rings() {
   auto sample = [](void *self, void *data, size_t size) { return static_cast<Sampler *>(self)->on_sample(data, size); };
-  auto event = [](void *self, void *data, size_t size) {
-    return static_cast<Sampler *>(self)->on_process_event(data, size);
+  auto capture = [](void *self, void *data, size_t size) {
+    return static_cast<Sampler *>(self)->on_capture(data, size);
   };
   samples_ring_ = ring_buffer__new(bpf_->map_descriptor("samples"), sample, this, nullptr);
   if (!samples_ring_)
     return system_error("could not map the sample ring", errno);
-  events_ring_ = ring_buffer__new(bpf_->map_descriptor("process_events"), event, this, nullptr);
-  if (!events_ring_)
-    return system_error("could not map the ring of process events", errno);
+  captures_ring_ = ring_buffer__new(bpf_->map_descriptor("captures"), capture, this, nullptr);
+  if (!captures_ring_)
+    return system_error("could not map the ring of captured stacks", errno);
   wake_descriptor_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_descriptor_ < 0)
-    return system_error("could not create an eventfd", errno);
-  epoll_descriptor_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_descriptor_ < 0 || !add_to_epoll(epoll_descriptor_, wake_descriptor_) ||
-      !add_to_epoll(epoll_descriptor_, ring_buffer__epoll_fd(events_ring_)))
-    return system_error("could not wait for the ring of process events", errno);
-  return {};
+  epoll_descriptor_ = wait_set({wake_descriptor_, ring_buffer__epoll_fd(captures_ring_)});
+  if (epoll_descriptor_ < 0)
+    return system_error("could not wait for the ring of captured stacks", errno);
+  return events_.start(bpf_->map_descriptor("process_events"), bpf_->map_descriptor("processes"));
 }
 
 void Sampler::stop() {
@@ -109,21 +109,22 @@ void Sampler::stop() {
     eventfd_write(wake_descriptor_, 1);
     thread_.join();
   }
+  mapping_watch_.stop();
   if (clocks_)
     clocks_->close_all();
   drain_samples();
-  if (events_ring_)
-    ring_buffer__consume(events_ring_);
+  events_.stop();
   if (clocks_)
-    final_counters_ = read_counters();
+    final_bpf_counters_ = read_bpf_counters();
   {
     std::lock_guard lock(samples_mutex_);
     ring_buffer__free(samples_ring_);
     samples_ring_ = nullptr;
+    ring_buffer__free(captures_ring_);
+    captures_ring_ = nullptr;
   }
-  ring_buffer__free(events_ring_);
-  events_ring_ = nullptr;
-  bpf_.reset();
+  if (bpf_)
+    bpf_->unload();
   for (int *descriptor : {&statistics_descriptor_, &epoll_descriptor_, &wake_descriptor_}) {
     if (*descriptor >= 0)
       close(*descriptor);
@@ -133,25 +134,15 @@ void Sampler::stop() {
 
 void Sampler::run() {
   pthread_setname_np(pthread_self(), "hearth-drain");
-  setpriority(PRIO_PROCESS, gettid(), kThreadNiceness); // a wish: without it only latency suffers
+  prefer_this_thread();
   while (!stopping_) {
     auto until = std::min(next_drain_, next_cpu_check_) - Clock::now();
     int timeout_millis = std::chrono::ceil<std::chrono::milliseconds>(until).count();
-    epoll_event ready[2];
-    epoll_wait(epoll_descriptor_, ready, 2, std::max(timeout_millis, 0));
-    eventfd_t ignored;
-    eventfd_read(wake_descriptor_, &ignored);
-    uint64_t requested;
+    wait_for_any(epoll_descriptor_, wake_descriptor_, std::max(timeout_millis, 0));
     {
-      std::lock_guard lock(events_mutex_);
-      requested = catch_up_requested_;
+      std::lock_guard lock(samples_mutex_);
+      ring_buffer__consume(captures_ring_);
     }
-    ring_buffer__consume(events_ring_);
-    {
-      std::lock_guard lock(events_mutex_);
-      catch_up_done_ = requested;
-    }
-    events_caught_up_.notify_all();
     drain_if_due();
     check_cpus_if_due();
   }
@@ -161,6 +152,8 @@ void Sampler::drain_samples() {
   std::lock_guard lock(samples_mutex_);
   if (samples_ring_)
     ring_buffer__consume(samples_ring_);
+  if (captures_ring_)
+    ring_buffer__consume(captures_ring_);
 }
 
 void Sampler::drain_if_due() {
@@ -185,78 +178,103 @@ int Sampler::on_sample(void *data, size_t size) {
     malformed_records_++;
     return 0;
   }
-  if (!stacks_->add(data, size))
-    lost_batch_full_++;
+  add_sample(*stacks_, data, size);
   return 0;
 }
 
-int Sampler::on_process_event(void *data, size_t size) {
-  if (size != sizeof(process_event)) {
+void Sampler::add_sample(StackTable &stacks, const void *record, uint32_t size) {
+  if (!stacks.add(record, size))
+    lost_batch_full_++;
+}
+
+int Sampler::on_capture(void *data, size_t size) {
+  if (!KeptStacks::is_capture(data, size)) {
     malformed_records_++;
     return 0;
   }
-  ObservedEvent observed{*static_cast<const process_event *>(data), {}};
-  bool has_mappings = observed.event.kind != PROCESS_EXIT && !observed.event.kernel_thread;
-  if (has_mappings) {
-    observed.snapshot = read_process_snapshot(observed.event);
-    (observed.snapshot ? snapshots_read_ : snapshots_missed_)++;
-    if (observed.snapshot && observed.snapshot->mappings_truncated)
-      snapshots_truncated_++;
+  if (pending_capture_bytes_ + size > config_.max_captured_bytes) {
+    captures_evicted_++;
+    KeptStacks::finish_unwalked(
+        data, [this](const sample_record &record, uint32_t bytes) { add_sample(*stacks_, &record, bytes); });
+    return 0;
   }
-  bool must_notify = false;
-  {
-    std::lock_guard lock(events_mutex_);
-    if (events_.size() >= kMaxQueuedEvents) {
-      events_queue_full_++;
-    } else {
-      events_.push_back(std::move(observed));
-      must_notify = !notified_;
-      notified_ = true;
-    }
-  }
-  if (must_notify && !stopping_)
-    notify_();
-  // A flood of new processes must not delay the drain until the ring is full.
-  if (!stopping_)
-    drain_if_due();
+  CaptureRecord record(size / sizeof(uint64_t));
+  std::memcpy(record.data(), data, size);
+  pending_captures_.push_back(std::move(record));
+  pending_capture_bytes_ += size;
   return 0;
 }
 
-Batch Sampler::take_batch() {
-  Batch batch;
-  batch.stacks = std::make_unique<StackTable>(config_.max_stacks_per_batch, config_.max_batch_bytes);
+// Takes over what the thread has read of captured stacks, and has those that can be walked already finished.
+void Sampler::keep_pending_captures() {
+  std::vector<CaptureRecord> records;
   {
     std::lock_guard lock(samples_mutex_);
-    if (samples_ring_)
-      ring_buffer__consume(samples_ring_);
-    std::swap(batch.stacks, stacks_);
-    Clock::time_point now = Clock::now();
-    // One reading of the wall clock, so that a step of it cannot make a batch end before it starts.
-    batch.end_unix_nanos = unix_nanos();
-    batch.start_unix_nanos =
-        batch.end_unix_nanos - std::chrono::duration_cast<std::chrono::nanoseconds>(now - batch_start_).count();
-    batch_start_ = now;
+    if (captures_ring_)
+      ring_buffer__consume(captures_ring_);
+    records.swap(pending_captures_);
+    pending_capture_bytes_ = 0;
   }
-  if (!stopped_)
-    wait_for_announced_events();
-  return batch;
+  for (const CaptureRecord &record : records)
+    unwinder_->kept_stacks().add(record.data(), record.size() * sizeof(uint64_t));
 }
 
-void Sampler::wait_for_announced_events() {
-  std::unique_lock lock(events_mutex_);
-  uint64_t ticket = ++catch_up_requested_;
-  eventfd_write(wake_descriptor_, 1);
-  if (!events_caught_up_.wait_for(lock, kMaxEventWait, [&] { return catch_up_done_ >= ticket; }))
-    event_waits_expired_++;
+// Into the batch that is being handed out, else into the one that is being filled.
+void Sampler::add_walked_later(const sample_record &record, uint32_t size) {
+  truncated_later_ += record.header.stop_reason == STOP_TRUNCATED_MAX_FRAMES;
+  if (cut_.stacks)
+    return add_sample(*cut_.stacks, &record, size);
+  std::lock_guard lock(samples_mutex_);
+  add_sample(*stacks_, &record, size);
+}
+
+void Sampler::ask_for_table(const sample_header &sample, uint32_t generation, uint64_t address) {
+  process_event event{};
+  event.start_time_nanos = sample.start_time_nanos;
+  event.address = address;
+  event.kind = PROCESS_NEEDS_TABLE;
+  event.tgid = sample.tgid;
+  event.tid = sample.tid;
+  event.generation = generation;
+  std::memcpy(event.comm, sample.comm, sizeof(event.comm));
+  events_.add({event, {}});
+}
+
+void Sampler::cut_batch() {
+  auto fresh = std::make_unique<StackTable>(config_.max_stacks_per_batch, config_.max_batch_bytes);
+  drain_samples();
+  keep_pending_captures();
+  {
+    std::lock_guard lock(samples_mutex_);
+    std::swap(fresh, stacks_);
+    Clock::time_point now = Clock::now();
+    // One reading of the wall clock, so that a step of it cannot make a batch end before it starts.
+    cut_.end_unix_nanos = unix_nanos();
+    cut_.start_unix_nanos =
+        cut_.end_unix_nanos - std::chrono::duration_cast<std::chrono::nanoseconds>(now - batch_start_).count();
+    batch_start_ = now;
+  }
+  cut_.stacks = std::move(fresh);
+  if (!stopped_)
+    events_.catch_up();
+}
+
+Batch Sampler::take_batch() {
+  unwinder_->kept_stacks().retry(0);
+  unwinder_->end_batch(stopped_);
+  return std::exchange(cut_, {});
 }
 
 std::vector<ObservedEvent> Sampler::take_events(size_t max_events) {
-  std::lock_guard lock(events_mutex_);
-  auto end = events_.begin() + std::min(max_events, events_.size());
-  std::vector<ObservedEvent> taken(std::make_move_iterator(events_.begin()), std::make_move_iterator(end));
-  events_.erase(events_.begin(), end);
-  notified_ = !events_.empty();
-  return taken;
+  std::vector<ObservedEvent> events = events_.take(max_events);
+  for (const ObservedEvent &observed : events) {
+    const process_event &event = observed.event;
+    if (event.kind == PROCESS_EXEC)
+      unwinder_->note_exec(event.tgid, event.start_time_nanos, event.generation);
+    else if (event.kind == PROCESS_EXIT)
+      unwinder_->note_exit(event.tgid, event.start_time_nanos);
+  }
+  return events;
 }
 
 MaybeError Sampler::follow(const FollowedProcess &process) {
@@ -270,34 +288,54 @@ void Sampler::unfollow(uint32_t pid) {
     bpf_map_delete_elem(bpf_->map_descriptor("followed"), &pid);
 }
 
-NamedCounters Sampler::counters() {
-  if (stopped_)
-    return final_counters_;
-  std::lock_guard lock(clocks_mutex_);
-  return read_counters();
+std::variant<uint32_t, NativeError> Sampler::add_unwind_table(const UnwindTableColumns &table) {
+  return unwinder_->add_table(table);
 }
 
-NamedCounters Sampler::read_counters() {
+MaybeError Sampler::remove_unwind_table(uint32_t id) { return unwinder_->remove_table(id); }
+
+MaybeError Sampler::set_process_mappings(uint32_t pid, uint64_t start_time_nanos, uint32_t generation,
+                                         const MappingColumns &mappings) {
+  keep_pending_captures();
+  return unwinder_->set_process_mappings(pid, start_time_nanos, generation, mappings);
+}
+
+void Sampler::forget_process(uint32_t pid, uint64_t start_time_nanos) {
+  unwinder_->forget_process(pid, start_time_nanos);
+}
+
+uint64_t Sampler::bpf_map_bytes() const { return bpf_->map_bytes(unwinder_->part_descriptors()); }
+
+std::vector<uint64_t> Sampler::read_bpf_counters() {
+  std::vector<uint64_t> sums(COUNTER_COUNT);
+  for (const cpu_counters &cpu : bpf_->counters_by_cpu())
+    for (size_t index = 0; index < COUNTER_COUNT; index++)
+      sums[index] += cpu.value[index];
+  return sums;
+}
+
+NamedCounters Sampler::counters() {
   static const char *const names[] = {
 #define X(upper, lower) #lower,
       BPF_COUNTER_LIST(X)
 #undef X
   };
+  std::vector<uint64_t> of_programs = stopped_ ? final_bpf_counters_ : read_bpf_counters();
+  of_programs[COUNTER_USER_STACK_TRUNCATED] += truncated_later_;
   NamedCounters all;
-  std::vector<cpu_counters> by_cpu = bpf_->counters_by_cpu();
-  for (size_t index = 0; index < COUNTER_COUNT; index++) {
-    uint64_t sum = 0;
-    for (const cpu_counters &cpu : by_cpu)
-      sum += cpu.value[index];
-    all.emplace_back(names[index], sum);
-  }
+  for (size_t index = 0; index < COUNTER_COUNT; index++)
+    all.emplace_back(names[index], of_programs[index]);
   all.emplace_back("lost_batch_full", lost_batch_full_);
-  all.emplace_back("malformed_records", malformed_records_);
-  all.emplace_back("snapshots_read", snapshots_read_);
-  all.emplace_back("snapshots_missed", snapshots_missed_);
-  all.emplace_back("snapshots_truncated", snapshots_truncated_);
-  all.emplace_back("events_queue_full", events_queue_full_);
-  all.emplace_back("event_waits_expired", event_waits_expired_);
+  all.emplace_back("malformed_records", malformed_records_ + events_.malformed());
+  events_.append_counters(all);
+  all.emplace_back("mapping_watch_failures", mapping_watch_.failures());
+  all.emplace_back("mapping_records_lost", mapping_watch_.lost());
+  all.emplace_back("captures_walked", unwinder_->kept_stacks().completed());
+  all.emplace_back("captures_expired", unwinder_->kept_stacks().expired());
+  all.emplace_back("captures_evicted", captures_evicted_ + unwinder_->kept_stacks().evicted());
+  all.emplace_back("unwind_rules_refused", unwinder_->rules_refused());
+  all.emplace_back("unwind_mappings_refused", unwinder_->mappings_refused());
+  std::lock_guard lock(clocks_mutex_);
   all.emplace_back("cpu_attach_failures", clocks_->attach_failures());
   all.emplace_back("cpu_reattached", clocks_->reattached());
   return all;
@@ -308,8 +346,8 @@ std::vector<uint32_t> Sampler::cpus() {
   return clocks_ ? clocks_->cpus() : std::vector<uint32_t>();
 }
 
-std::vector<ProgramStats> Sampler::program_stats() {
-  return bpf_ ? bpf_->program_stats() : std::vector<ProgramStats>();
-}
+std::vector<ProgramStats> Sampler::program_stats() { return bpf_->program_stats(); }
+
+const char *Sampler::event_name() const { return sampling_event_name(clocks_->event()); }
 
 } // namespace hearthscope

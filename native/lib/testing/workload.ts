@@ -7,7 +7,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadError, type ProcessEvent, type SampleBatch } from '../index.ts';
+import { loadError, type ProcessEvent, type SampleBatch, type Sampler } from '../index.ts';
 
 /** A reason to skip tests that sample the real kernel, or false. */
 export function cannotSample(): string | false {
@@ -106,6 +106,24 @@ export function stacksOf(batch: SampleBatch): Stack[] {
 
 export function samplesIn(stacks: Stack[]): number {
   return stacks.reduce((sum, stack) => sum + stack.count, 0);
+}
+
+const PAGE_BYTES = 4096n;
+/** In place of a table: see `ProcessMappings.tables`. */
+const WITHOUT_FILE = -1;
+
+/** Has all processes of the events walked by frame pointers, without any tables. */
+export function walkByFramePointers(sampler: Sampler, events: ProcessEvent[]): void {
+  for (const { pid, startTimeNanos, generation, snapshot } of events) {
+    if (snapshot === null) continue;
+    const { mappings } = snapshot;
+    sampler.setProcessMappings(pid, startTimeNanos, generation, {
+      starts: BigUint64Array.from(mappings, ({ start }) => start),
+      pageCounts: Uint32Array.from(mappings, ({ start, limit }) => Number((limit - start) / PAGE_BYTES)),
+      tables: new Int32Array(mappings.length).fill(WITHOUT_FILE),
+      firstPages: new Int32Array(mappings.length),
+    });
+  }
 }
 
 /** Collects events and answers questions about one process. */
