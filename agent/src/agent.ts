@@ -6,6 +6,7 @@
 //
 // One batch after the other; the exporter works beside, behind a bounded queue.
 
+import { readFileSync } from 'node:fs';
 import { trimMemory } from '@hearthscope/native';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -18,7 +19,8 @@ import type { ExportTransport } from './export/transport.ts';
 import { HostAttributes } from './host.ts';
 import { AgentMetrics } from './metrics.ts';
 import { type MetricsServer, startMetricsServer } from './metrics-server.ts';
-import { SamplingSession } from './session.ts';
+import { type NamingChoices, SamplingSession } from './session.ts';
+import { DebugInfoUploader } from './symbolize/debug-info-uploader.ts';
 
 export interface ExportOptions {
   /** `http://host:4318` (either protocol), `https://…`; for gRPC also `host:4317`. */
@@ -45,6 +47,11 @@ export interface AgentOptions {
   readonly export: ExportOptions;
   readonly serviceRules: readonly ServiceRule[];
   readonly symbolCacheBytes: number;
+  /** Memory of the unwind tables on the kernel's side. */
+  readonly maxUnwindBytes?: number;
+  /** Where unwind tables and fetched symbols are kept between runs; absent: nowhere. */
+  readonly cacheDirectory?: string;
+  readonly naming?: NamingChoices;
   /** Where /metrics listens; port null: nowhere, 0: any free port. */
   readonly metrics: { readonly host: string; readonly port: number | null };
   readonly logger: Logger;
@@ -74,6 +81,7 @@ const STOP_MILLIS = 7500;
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { logger, registry } = options;
   const metrics = new AgentMetrics(registry, logger);
+  const uploader = options.naming?.symbolize === 'server' ? createUploader(options) : undefined;
   const transport = await createTransport(options.export);
   let metricsServer: MetricsServer | undefined;
   let session: SamplingSession;
@@ -86,6 +94,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       excludeSelf: options.excludeSelf,
       serviceRules: options.serviceRules,
       symbolCacheBytes: options.symbolCacheBytes,
+      ...(options.maxUnwindBytes === undefined ? {} : { maxUnwindBytes: options.maxUnwindBytes }),
+      ...(options.cacheDirectory === undefined ? {} : { cacheDirectory: options.cacheDirectory }),
+      ...(options.naming === undefined ? {} : { naming: options.naming }),
+      ...(uploader && { onBinary: (buildId, ref) => uploader.offer(buildId, ref) }),
       symbolizeTimeoutMillis: SYMBOLIZE_TIMEOUT_MILLIS,
       metrics,
       logger,
@@ -105,16 +117,34 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   return {
     metricsPort: metricsServer?.port ?? null,
     async stop() {
-      await agent.stop();
+      await Promise.all([agent.stop(), uploader?.stop()]);
       await metricsServer?.close();
     },
   };
 }
 
+function headersOf({ headers, tenant }: ExportOptions): Record<string, string> {
+  return tenant === '' ? { ...headers } : { ...headers, 'x-scope-orgid': tenant };
+}
+
+/** @throws the system's error when the file of authorities cannot be read */
+function createUploader({
+  export: { caFile, ...receiver },
+  logger,
+  registry,
+}: AgentOptions): DebugInfoUploader {
+  return new DebugInfoUploader({
+    serverUrl: receiver.endpoint,
+    headers: headersOf(receiver),
+    ...(caFile === undefined ? {} : { authorities: readFileSync(caFile, 'utf8') }),
+    logger,
+    registry,
+  });
+}
+
 async function createTransport(options: ExportOptions): Promise<ExportTransport> {
   const { endpoint, timeoutMillis, caFile } = options;
-  const tenant: Record<string, string> = options.tenant === '' ? {} : { 'x-scope-orgid': options.tenant };
-  const headers = { ...options.headers, ...tenant };
+  const headers = headersOf(options);
   const transport = { endpoint, headers, timeoutMillis, ...(caFile === undefined ? {} : { caFile }) };
   if (options.protocol === 'grpc') {
     const { GrpcTransport } = await import('./export/grpc-transport.ts');

@@ -6,6 +6,7 @@
 import { messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { StackReport } from './unwind/stack-report.ts';
 
 type ReasonCounter = Counter<'reason'>;
 
@@ -20,6 +21,12 @@ export class AgentMetrics {
   readonly batchFailures: ReasonCounter;
   readonly batchSeconds: Histogram;
   readonly samplesByStopReason: Counter<'stop_reason'>;
+  /** Files asked for their unwind table, by what came of it. */
+  readonly unwindTables: Counter<'outcome'>;
+  /** Unwind tables and mappings that could not be loaded or were given up, by reason. */
+  readonly unwindTableLosses: ReasonCounter;
+  /** Events of the worker that reads unwind information and of its disk cache. */
+  readonly unwindEvents: Counter<'event'>;
   /** Requests by their end: accepted, refused, retried. */
   readonly exportRequests: Counter<'outcome'>;
   readonly exportRetries: ReasonCounter;
@@ -64,6 +71,22 @@ export class AgentMetrics {
       name: 'hearthscope_agent_stacks_total',
       help: 'Samples by the reason why the walk of their user stack ended.',
       labelNames: ['stop_reason'],
+      registers: [registry],
+    });
+    this.unwindTables = new Counter({
+      name: 'hearthscope_agent_unwind_tables_total',
+      help: 'Files asked for their unwind table: where it came from, or why there is none.',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    this.unwindTableLosses = reasons(
+      'unwind_table_losses_total',
+      'Unwind tables and mappings that could not be loaded or were given up.',
+    );
+    this.unwindEvents = new Counter({
+      name: 'hearthscope_agent_unwind_events_total',
+      help: 'Events of the worker that reads unwind information: disk cache, problems in files, lost workers.',
+      labelNames: ['event'],
       registers: [registry],
     });
     this.exportRequests = new Counter({
@@ -115,6 +138,52 @@ export class AgentMetrics {
         collect() {
           this.reset();
           for (const [reason, value] of Object.entries(read())) this.inc({ reason }, value);
+        },
+      }),
+    );
+  }
+
+  /** As {@link watch}, for several numbers of one thing. */
+  watchUsage(name: string, help: string, read: () => Readonly<Record<string, number>>): void {
+    this.#registry.registerMetric(
+      new Gauge({
+        name: `hearthscope_agent_${name}`,
+        help,
+        labelNames: ['what'],
+        registers: [],
+        collect() {
+          for (const [what, value] of Object.entries(read())) this.set({ what }, value);
+        },
+      }),
+    );
+  }
+
+  /** Publishes how whole the stacks are: the share of a binary is 1 - stopped / samples. */
+  watchStacks(report: StackReport): void {
+    this.#registry.registerMetric(
+      new Counter({
+        name: 'hearthscope_agent_binary_stacks_total',
+        help: 'Samples whose user stack leads through the binary.',
+        labelNames: ['binary'],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const { binary, samples } of report.binaries()) this.inc({ binary }, samples);
+        },
+      }),
+    );
+    this.#registry.registerMetric(
+      new Counter({
+        name: 'hearthscope_agent_binary_stopped_stacks_total',
+        help: "Samples whose user stack ends in the binary before the thread's start, by reason.",
+        labelNames: ['binary', 'stop_reason'],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const { binary, stoppedBy } of report.binaries()) {
+            for (const [stop_reason, samples] of Object.entries(stoppedBy))
+              this.inc({ binary, stop_reason }, samples);
+          }
         },
       }),
     );

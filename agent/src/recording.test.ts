@@ -15,7 +15,7 @@ import { type CompiledProgram, compileProgram, samplingUnavailable } from './tes
 const skip = samplingUnavailable();
 
 interface Stack {
-  /** Leaf first. */
+  /** Leaf first, with what was inlined. */
   readonly names: string[];
   readonly binaries: string[];
   readonly pid: number;
@@ -38,10 +38,13 @@ function stacksOf(profile: Profile): Stack[] {
     const attributeOf = (name: string) =>
       [...attributes].map((row) => profile.attributes[row]!).find(({ key }) => key === name)?.value;
     return {
-      names: Array.from(
-        rows,
-        (row) => strings[functions.name[locations.lineFunction[locations.lineStart[row]!]!]!]!,
-      ),
+      names: Array.from(rows).flatMap((row) => {
+        const lines = locations.lineFunction.subarray(
+          locations.lineStart[row]!,
+          locations.lineStart[row + 1]!,
+        );
+        return Array.from(lines, (line) => strings[functions.name[line]!]!);
+      }),
       binaries: Array.from(rows, (row) => strings[mappings.filename[locations.mapping[row]!]!]!),
       pid: Number(attributeOf('process.pid')),
       threadName: String(attributeOf('thread.name')),

@@ -10,7 +10,7 @@ import type { Registry } from 'prom-client';
 import { ProfileAssembler } from './build/profile-assembler.ts';
 import { DeadlineTimer } from './deadline-timer.ts';
 import { AgentMetrics } from './metrics.ts';
-import { SamplingSession } from './session.ts';
+import { type NamingChoices, SamplingSession } from './session.ts';
 
 export interface RecordingOptions {
   /** 1 to 999 */
@@ -18,6 +18,9 @@ export interface RecordingOptions {
   /** These processes and their descendants; absent: all processes of the host. */
   readonly follow?: readonly FollowedProcess[];
   readonly symbolCacheBytes: number;
+  /** Where unwind tables and fetched symbols are kept between runs; absent: nowhere. */
+  readonly cacheDirectory?: string;
+  readonly naming?: NamingChoices;
   readonly logger: Logger;
   readonly registry: Registry;
 }
@@ -49,6 +52,8 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
     ...(options.follow === undefined ? {} : { follow: options.follow }),
     serviceRules: [],
     symbolCacheBytes: options.symbolCacheBytes,
+    ...(options.cacheDirectory === undefined ? {} : { cacheDirectory: options.cacheDirectory }),
+    ...(options.naming === undefined ? {} : { naming: options.naming }),
     symbolizeTimeoutMillis: SYMBOLIZE_TIMEOUT_MILLIS,
     metrics: new AgentMetrics(registry, logger),
     logger,

@@ -7,10 +7,12 @@ import type { SampleBatch } from '@hearthscope/native';
 import type { Mapping } from '../discovery/mapping-set.ts';
 import type { Process, ProcessImage, ProcessTable } from '../discovery/process-table.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { SymbolRequest, SymbolResponse } from '../symbolize/symbol-request.ts';
+import type { NamedFrames, SymbolRequest, SymbolResponse } from '../symbolize/symbol-request.ts';
+import { addressName } from '../symbolize/symbolizer.ts';
 import { BinaryNames, type BinaryNamesCache } from './binary-names.ts';
-import { anonymousFrame, type Frame, unknownFrame } from './frame.ts';
+import { anonymousFrame, type Frame, type FrameLine, nameLine, unknownFrame } from './frame.ts';
 import type { KernelNames } from './kernel-names.ts';
+import { RuntimeCodeNames } from './runtime-code-names.ts';
 
 /** A batch and what its numbers mean. Rows and frame indices are those of the batch. */
 export interface ResolvedBatch {
@@ -24,6 +26,8 @@ export interface ResolvedBatch {
 /** The part of the symbolizer that is needed here. */
 export interface SymbolSource {
   symbolize(request: SymbolRequest): Promise<SymbolResponse>;
+  /** True when what has no name is to be sent without one, for the server to name. */
+  readonly leavesNamesToServer?: boolean;
 }
 
 /** Offsets of one binary of one process that have no name yet. */
@@ -34,6 +38,18 @@ interface Question {
   readonly offsets: Map<number, Mapping>;
 }
 
+/** A portion is closed when it has this many questions. */
+const BINARIES_PER_REQUEST = 8;
+
+/** What is asked of the symbolizer for one batch. */
+interface Questions {
+  /** One per file object, that is per process and file. */
+  readonly binaries: readonly Question[];
+  readonly kernelAddresses: readonly bigint[];
+  /** Addresses of code without a file, with the name of their memory. */
+  readonly runtimeCode: ReadonlyMap<Process, ReadonlyMap<number, string>>;
+}
+
 export class BatchResolver {
   readonly #table: ProcessTable;
   readonly #symbols: SymbolSource;
@@ -41,6 +57,7 @@ export class BatchResolver {
   readonly #kernel: KernelNames;
   readonly #metrics: AgentMetrics;
   readonly #symbolizeTimeoutMillis: number;
+  readonly #runtimeCode = new RuntimeCodeNames();
   #batchNumber = 0;
 
   /** @param symbolizeTimeoutMillis after which a batch goes out with the names that are known */
@@ -66,7 +83,7 @@ export class BatchResolver {
     await this.#refreshMappings(batch, processes);
     const images = processes.map((process, row) => this.#imageOf(batch, row, process));
     await this.#askForNames(batch, processes, images);
-    const frames = this.#nameFrames(batch, images);
+    const frames = this.#nameFrames(batch, processes, images);
     this.#metrics.forgottenBinaries.inc(this.#binaries.trim());
     this.#kernel.age(this.#batchNumber);
     return { batch, processes, images, frames };
@@ -98,7 +115,7 @@ export class BatchResolver {
       if (stale.has(process)) continue;
       const image = this.#imageOf(batch, row, process);
       for (let i = firstUserFrame(batch, row); i < batch.frameStart[row + 1]!; i++) {
-        if (image.mappings.find(lookupAddress(batch, row, i)) === undefined) {
+        if (image.mappings.find(lookupAddress(batch, i)) === undefined) {
           stale.add(process);
           break;
         }
@@ -111,6 +128,7 @@ export class BatchResolver {
     const comm = batch.comms[batch.comm[row]!] ?? '';
     return this.#table.imageOf(
       process,
+      batch.generation[row]!,
       comm,
       batch.frames,
       firstUserFrame(batch, row),
@@ -124,36 +142,58 @@ export class BatchResolver {
     images: readonly ProcessImage[],
   ): Promise<void> {
     const kernelAddresses = new Set<bigint>();
-    // One question per file object, that is per process and file.
-    const questions = new Map<Mapping['file'], Question>();
+    const binaries = new Map<Mapping['file'], Question>();
+    const runtimeCode = new Map<Process, Map<number, string>>();
     for (let row = 0; row < batch.length; row++) {
+      const process = processes[row]!;
       const userStart = firstUserFrame(batch, row);
       for (let i = batch.frameStart[row]!; i < userStart; i++) {
         const address = kernelLookupAddress(batch, row, i);
         if (this.#kernel.get(address) === undefined) kernelAddresses.add(address);
       }
       for (let i = userStart; i < batch.frameStart[row + 1]!; i++) {
-        const address = lookupAddress(batch, row, i);
+        const address = lookupAddress(batch, i);
         const mapping = images[row]!.mappings.find(address);
-        if (mapping === undefined || !hasFile(mapping)) continue;
+        if (mapping === undefined) continue;
+        if (!hasFile(mapping)) {
+          entry(runtimeCode, process, () => new Map()).set(address, mapping.file.path);
+          continue;
+        }
         const fileOffset = address - mapping.start + mapping.fileOffset;
         if (mapping.file.names?.get(fileOffset) !== undefined) continue;
-        let question = questions.get(mapping.file);
-        if (question === undefined) {
-          question = { process: processes[row]!, mapping, offsets: new Map() };
-          questions.set(mapping.file, question);
-        }
+        const question = entry(binaries, mapping.file, () => ({ process, mapping, offsets: new Map() }));
         question.offsets.set(fileOffset, mapping);
       }
     }
-    if (kernelAddresses.size === 0 && questions.size === 0) return;
-    await this.#ask([...questions.values()], [...kernelAddresses]);
+    if (kernelAddresses.size === 0 && binaries.size === 0 && runtimeCode.size === 0) return;
+    const questions = {
+      binaries: [...binaries.values()],
+      kernelAddresses: [...kernelAddresses],
+      runtimeCode,
+    };
+    await this.#ask(questions);
   }
 
-  /** An answer that comes too late for this batch still fills the caches for the next. */
-  async #ask(questions: readonly Question[], kernelAddresses: readonly bigint[]): Promise<void> {
+  /**
+   * Asks in portions, so that one large binary that is read for the first time keeps no other waiting. An answer that
+   * comes too late for this batch still fills the caches for the next.
+   */
+  async #ask({ binaries, kernelAddresses, runtimeCode }: Questions): Promise<void> {
+    const portions: Questions[] = [];
+    if (kernelAddresses.length > 0 || runtimeCode.size > 0) {
+      portions.push({ binaries: [], kernelAddresses, runtimeCode });
+    }
+    for (const portion of portionsOf(binaries)) {
+      portions.push({ binaries: portion, kernelAddresses: [], runtimeCode: new Map() });
+    }
+    const answered = Promise.all(portions.map((portion) => this.#askPortion(portion))).then(() => true);
+    const outcome = await withTimeout(answered, this.#symbolizeTimeoutMillis);
+    if (outcome === undefined) this.#metrics.namingFailures.inc({ reason: 'symbolizer_late' });
+  }
+
+  async #askPortion(questions: Questions): Promise<void> {
     const request: SymbolRequest = {
-      binaries: questions.map(({ process, mapping, offsets }) => ({
+      binaries: questions.binaries.map(({ process, mapping, offsets }) => ({
         pid: process.pid,
         start: BigInt(mapping.file.start),
         limit: BigInt(mapping.file.limit),
@@ -164,39 +204,59 @@ export class BatchResolver {
         seenAtUnixMillis: mapping.file.seenAtUnixMillis,
         fileOffsets: BigUint64Array.from(offsets.keys(), BigInt),
       })),
-      kernelAddresses: BigUint64Array.from(kernelAddresses),
+      kernelAddresses: BigUint64Array.from(questions.kernelAddresses),
+      runtimeCode: Array.from(questions.runtimeCode, ([{ pid, startTimeNanos }, addresses]) => ({
+        pid,
+        startTimeNanos,
+        addresses: BigUint64Array.from(addresses.keys(), BigInt),
+      })),
     };
-    const answered = this.#symbols
-      .symbolize(request)
-      .then((response) => {
-        this.#learn(questions, kernelAddresses, response);
-        return 'answered' as const;
-      })
-      .catch((error: unknown) => {
-        this.#metrics.countOnce(this.#metrics.namingFailures, 'symbolizer_failed', 1, error);
-        return 'failed' as const;
-      });
-    const outcome = await withTimeout(answered, this.#symbolizeTimeoutMillis);
-    if (outcome === undefined) this.#metrics.namingFailures.inc({ reason: 'symbolizer_late' });
+    try {
+      this.#learn(questions, await this.#symbols.symbolize(request));
+    } catch (error) {
+      this.#metrics.countOnce(this.#metrics.namingFailures, 'symbolizer_failed', 1, error);
+    }
   }
 
-  #learn(questions: readonly Question[], kernelAddresses: readonly bigint[], response: SymbolResponse): void {
-    for (let i = 0; i < questions.length; i++) {
-      const { mapping, offsets } = questions[i]!;
-      const answer = response.binaries[i]!;
-      const names = this.#binaries.bind(mapping.file, answer.buildId);
+  #learn({ binaries, kernelAddresses, runtimeCode }: Questions, response: SymbolResponse): void {
+    // Before anything is added: what is known of these builds now is better than what was.
+    this.#binaries.forgetBuilds(response.improvedBuildIds);
+    for (let i = 0; i < binaries.length; i++) {
+      const { mapping, offsets } = binaries[i]!;
+      const { buildId, elfAddresses, frames } = response.binaries[i]!;
+      const names = this.#binaries.bind(mapping.file, buildId);
       let at = 0;
       for (const [fileOffset, where] of offsets) {
-        names.add(where, fileOffset, answer.elfAddresses[at]!, answer.names[at]!);
+        const lines = linesOf(frames, at, addressName(names.path, BigInt(fileOffset)));
+        names.add(
+          where,
+          fileOffset,
+          elfAddresses[at]!,
+          lines.length > 0 ? lines : this.#unnamed(names, fileOffset),
+        );
         at++;
       }
     }
     for (let i = 0; i < kernelAddresses.length; i++) {
       this.#kernel.add(kernelAddresses[i]!, response.kernel.names[i]!, response.kernel.modules[i]!);
     }
+    let asked = 0;
+    for (const [process, addresses] of runtimeCode) {
+      const { frames } = response.runtimeCode[asked++]!;
+      let at = 0;
+      for (const [address, region] of addresses) {
+        this.#runtimeCode.add(process, address, region, linesOf(frames, at++, ''));
+      }
+    }
   }
 
-  #nameFrames(batch: SampleBatch, images: readonly ProcessImage[]): Frame[] {
+  /** What an address without a name is sent with. */
+  #unnamed({ path }: BinaryNames, fileOffset: number): readonly FrameLine[] {
+    if (this.#symbols.leavesNamesToServer === true) return [];
+    return [nameLine(addressName(path, BigInt(fileOffset)))];
+  }
+
+  #nameFrames(batch: SampleBatch, processes: readonly Process[], images: readonly ProcessImage[]): Frame[] {
     const frames = new Array<Frame>(batch.frames.length);
     /** Frames without a cache of their own, by address: shared within the batch only. */
     const nameless = new Map<string, Frame>();
@@ -209,15 +269,17 @@ export class BatchResolver {
         frames[i] = this.#kernel.get(address) ?? this.#kernel.frame(address, '', '');
       }
       for (let i = userStart; i < batch.frameStart[row + 1]!; i++) {
-        const address = lookupAddress(batch, row, i);
+        const address = lookupAddress(batch, i);
         const mapping = images[row]!.mappings.find(address);
         if (mapping === undefined) {
           unmapped++;
-          frames[i] = shared(nameless, `${address}`, () => unknownFrame(address));
+          frames[i] = entry(nameless, `${address}`, () => unknownFrame(address));
         } else if (!hasFile(mapping)) {
-          frames[i] = shared(nameless, `${address} ${mapping.file.path}`, () =>
-            anonymousFrame(address, mapping.file.path),
-          );
+          frames[i] =
+            this.#runtimeCode.get(processes[row]!, address) ??
+            entry(nameless, `${address} ${mapping.file.path}`, () =>
+              anonymousFrame(address, mapping.file.path),
+            );
         } else {
           const { names } = mapping.file;
           const fileOffset = address - mapping.start + mapping.fileOffset;
@@ -226,9 +288,11 @@ export class BatchResolver {
           if (known === undefined) unnamed++;
           frames[i] =
             known ??
-            shared(nameless, `${fileOffset} ${mapping.file.path}`, () =>
-              new BinaryNames(mapping.file.path, '').frame(mapping, fileOffset, BigInt(fileOffset), ''),
-            );
+            entry(nameless, `${fileOffset} ${mapping.file.path}`, () => {
+              const pending = new BinaryNames(mapping.file.path, '');
+              const lines = this.#unnamed(pending, fileOffset);
+              return pending.frame(mapping, fileOffset, BigInt(fileOffset), lines);
+            });
         }
       }
     }
@@ -242,15 +306,15 @@ function firstUserFrame(batch: SampleBatch, row: number): number {
   return batch.frameStart[row]! + batch.kernelFrameCount[row]!;
 }
 
-/**
- * All frames but the innermost hold return addresses: the call is the instruction before, which may be the last one of
- * its function. So they are looked up one byte earlier.
- */
-function lookupAddress(batch: SampleBatch, row: number, frame: number): number {
-  const address = Number(batch.frames[frame]!);
-  return frame === firstUserFrame(batch, row) ? address : address - 1;
+/** Frames of user space are the addresses to look up: the sampler has moved return addresses into the call before. */
+function lookupAddress(batch: SampleBatch, frame: number): number {
+  return Number(batch.frames[frame]!);
 }
 
+/**
+ * All kernel frames but the innermost hold return addresses: the call is the instruction before, which may be the last
+ * one of its function. So they are looked up one byte earlier.
+ */
 function kernelLookupAddress(batch: SampleBatch, row: number, frame: number): bigint {
   const address = batch.frames[frame]!;
   return frame === batch.frameStart[row]! ? address : address - 1n;
@@ -258,16 +322,51 @@ function kernelLookupAddress(batch: SampleBatch, row: number, frame: number): bi
 
 /** True where there is something to read symbols from: a file, or the vdso image in memory. */
 function hasFile({ file }: Mapping): boolean {
-  return file.inode !== 0 || file.path === '[vdso]';
+  if (file.path === '[vdso]') return true;
+  // A memfd is where some JIT compilers (.NET, Java with guards) keep their code; it is no file that anybody built.
+  return file.inode !== 0 && !file.path.startsWith('/memfd:');
 }
 
-function shared(frames: Map<string, Frame>, key: string, make: () => Frame): Frame {
-  let frame = frames.get(key);
-  if (frame === undefined) {
-    frame = make();
-    frames.set(key, frame);
+/** Questions about one file stay together: a process that lives can answer for one that has ended. */
+function portionsOf(questions: readonly Question[]): Question[][] {
+  const byFile = new Map<string, Question[]>();
+  for (const question of questions) {
+    const { device, inode, path } = question.mapping.file;
+    entry(byFile, `${device} ${inode} ${path}`, () => []).push(question);
   }
-  return frame;
+  const portions: Question[][] = [];
+  for (const ofFile of byFile.values()) {
+    const last = portions.at(-1);
+    if (last !== undefined && last.length < BINARIES_PER_REQUEST) last.push(...ofFile);
+    else portions.push([...ofFile]);
+  }
+  return portions;
+}
+
+/** The functions at address `i` of an answer, innermost first. @param unnamed what a function without a name is called */
+function linesOf(frames: NamedFrames, i: number, unnamed: string): FrameLine[] {
+  const lines: FrameLine[] = [];
+  for (let at = frames.frameStart[i]!; at < frames.frameStart[i + 1]!; at++) {
+    lines.push({
+      name: frames.names[at] || unnamed,
+      systemName: frames.systemNames[at] || unnamed,
+      file: frames.files[at]!,
+      line: frames.lines[at]!,
+      column: frames.columns[at]!,
+      startLine: frames.startLines[at]!,
+    });
+  }
+  return lines;
+}
+
+/** The value of a key, made when there is none. */
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
 }
 
 /** The value, or undefined when it is not there in time. The timer keeps no process alive. */

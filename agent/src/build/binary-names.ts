@@ -3,8 +3,7 @@
 // The frames of one binary that were named so far, shared by every process that maps it and kept across batches.
 
 import type { MappedFile, Mapping } from '../discovery/mapping-set.ts';
-import { displayName } from '../symbolize/symbolizer.ts';
-import type { Frame, FrameMapping } from './frame.ts';
+import type { Frame, FrameLine, FrameMapping } from './frame.ts';
 
 /** One binary by contents. Frames are found by file offset, which is the same in every process. */
 export class BinaryNames {
@@ -13,31 +12,39 @@ export class BinaryNames {
   lastUsedInBatch = 0;
   readonly #frames = new Map<number, Frame>();
   readonly #mappings = new Map<string, FrameMapping>();
+  readonly #strings = new Map<string, string>();
+  #lineCount = 0;
 
   constructor(path: string, buildId: string) {
     this.path = path;
     this.buildId = buildId;
   }
 
+  /** Frames that are kept. */
   get size(): number {
     return this.#frames.size;
+  }
+
+  /** What they cost: an address costs about as much as one function at it. */
+  get weight(): number {
+    return this.#frames.size + this.#lineCount;
   }
 
   get(fileOffset: number): Frame | undefined {
     return this.#frames.get(fileOffset);
   }
 
-  /** @param elfAddress the virtual address that the file offset is loaded at @param name '' when no symbol covers it */
-  add(mapping: Mapping, fileOffset: number, elfAddress: bigint, name: string): void {
-    this.#frames.set(fileOffset, this.frame(mapping, fileOffset, elfAddress, name));
+  /** @param elfAddress the virtual address that the file offset is loaded at */
+  add(mapping: Mapping, fileOffset: number, elfAddress: bigint, lines: readonly FrameLine[]): void {
+    const frame = this.frame(mapping, fileOffset, elfAddress, lines);
+    this.#lineCount += frame.lines.length - (this.#frames.get(fileOffset)?.lines.length ?? 0);
+    this.#frames.set(fileOffset, frame);
   }
 
   /** As {@link add}, without keeping it: for what may be named better the next time. */
-  frame(mapping: Mapping, fileOffset: number, elfAddress: bigint, name: string): Frame {
-    const shown = displayName(name, this.path, elfAddress);
+  frame(mapping: Mapping, fileOffset: number, elfAddress: bigint, lines: readonly FrameLine[]): Frame {
     return {
-      name: shown,
-      systemName: name === '' ? shown : name,
+      lines: lines.map((line) => this.#withSharedStrings(line)),
       address: elfAddress,
       mapping: this.#mapping(mapping, elfAddress - BigInt(fileOffset)),
       type: 'native',
@@ -47,6 +54,25 @@ export class BinaryNames {
   clear(): void {
     this.#frames.clear();
     this.#mappings.clear();
+    this.#strings.clear();
+    this.#lineCount = 0;
+  }
+
+  /** Each answer of the worker brings its strings anew; a binary's functions and files are few. */
+  #withSharedStrings(line: FrameLine): FrameLine {
+    return {
+      ...line,
+      name: this.#shared(line.name),
+      systemName: this.#shared(line.systemName),
+      file: this.#shared(line.file),
+    };
+  }
+
+  #shared(string: string): string {
+    const known = this.#strings.get(string);
+    if (known !== undefined) return known;
+    this.#strings.set(string, string);
+    return string;
   }
 
   #mapping(mapping: Mapping, offsetToAddress: bigint): FrameMapping {
@@ -67,18 +93,19 @@ export class BinaryNames {
   }
 }
 
-/** About 120 bytes each, so 12 MB; two hundred busy processes show some ten thousand. */
-const MAX_CACHED_FRAMES = 100_000;
+/** Addresses and functions at them, about 80 bytes each, so 16 MB; 200 busy processes show some 30 000. */
+const MAX_CACHED_WEIGHT = 200_000;
 
 /** All binaries whose contents are known, the least recently used forgotten first. */
 export class BinaryNamesCache {
-  readonly #maxFrames: number;
+  readonly #maxWeight: number;
   readonly #byBuildId = new Map<string, BinaryNames>();
   /** Those without a build id cannot be shared: a file of the same path and inode may be another one by now. */
   #unshared: WeakRef<BinaryNames>[] = [];
 
-  constructor(maxFrames: number = MAX_CACHED_FRAMES) {
-    this.#maxFrames = maxFrames;
+  /** @param maxWeight addresses plus functions at them that are kept */
+  constructor(maxWeight: number = MAX_CACHED_WEIGHT) {
+    this.#maxWeight = maxWeight;
   }
 
   get binaries(): number {
@@ -109,19 +136,26 @@ export class BinaryNamesCache {
   trim(): number {
     this.#unshared = this.#unshared.filter((reference) => reference.deref() !== undefined);
     const all = this.#all();
-    let frames = all.reduce((sum, names) => sum + names.size, 0);
-    if (frames <= this.#maxFrames) return 0;
+    let weight = all.reduce((sum, names) => sum + names.weight, 0);
+    if (weight <= this.#maxWeight) return 0;
     all.sort((a, b) => a.lastUsedInBatch - b.lastUsedInBatch);
     let forgotten = 0;
     for (const names of all) {
-      if (frames <= this.#maxFrames) break;
-      frames -= names.size;
+      if (weight <= this.#maxWeight) break;
+      weight -= names.weight;
       // Processes may still refer to it: it starts again from nothing.
       names.clear();
       if (names.buildId !== '') this.#byBuildId.delete(`${names.buildId} ${names.path}`);
       forgotten++;
     }
     return forgotten;
+  }
+
+  /** Forgets what was learnt of these builds, because more can be learnt now. */
+  forgetBuilds(buildIds: readonly string[]): void {
+    if (buildIds.length === 0) return;
+    const wanted = new Set(buildIds);
+    for (const names of this.#byBuildId.values()) if (wanted.has(names.buildId)) names.clear();
   }
 
   #all(): BinaryNames[] {

@@ -4,7 +4,7 @@
 // everything is forgotten from time to time.
 
 import type { Frame, FrameMapping } from './frame.ts';
-import { unboundedMapping } from './frame.ts';
+import { nameLine, unboundedMapping } from './frame.ts';
 
 const MAX_KERNEL_FRAMES = 32_768;
 const LIFETIME_BATCHES = 30;
@@ -36,7 +36,7 @@ export class KernelNames {
       this.#mappings.set(filename, mapping);
     }
     const shown = name === '' ? `${filename}+0x${address.toString(16)}` : name;
-    return { name: shown, systemName: shown, address, mapping, type: 'kernel' };
+    return { lines: [nameLine(shown)], address, mapping, type: 'kernel' };
   }
 
   /** Call once per batch. */

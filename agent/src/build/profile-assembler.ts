@@ -69,12 +69,16 @@ export class ProfileAssembler {
   #location(frame: Frame): number {
     let location = this.#locations.get(frame);
     if (location === undefined) {
-      const { name, systemName, address, type } = frame;
+      const { address, type } = frame;
       location = this.#builder.location({
         mapping: this.#builder.mapping(frame.mapping),
         address,
         frameType: type,
-        lines: [{ function: this.#builder.function({ name, systemName }) }],
+        lines: frame.lines.map(({ name, systemName, file, startLine, line, column }) => ({
+          function: this.#builder.function({ name, systemName, filename: file, startLine }),
+          line,
+          column,
+        })),
       });
       this.#locations.set(frame, location);
     }

@@ -74,6 +74,11 @@ export class MappingSet {
     return kept.length === 0 ? current : new MappingSet([...mappings, ...kept].sort(byStart));
   }
 
+  /** In order of addresses. */
+  [Symbol.iterator](): Iterator<Mapping> {
+    return this.#mappings[Symbol.iterator]();
+  }
+
   /** The mapping that holds the address, or undefined. */
   find(address: number): Mapping | undefined {
     const mapping = this.#mappings[this.#lastStartingAtOrBelow(address)];

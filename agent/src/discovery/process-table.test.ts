@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { AgentMetrics } from '../metrics.ts';
 import { DiskContainerNames } from './container.ts';
-import { ProcessTable, type ProcessTableLimits } from './process-table.ts';
+import { type ProcessImage, ProcessTable, type ProcessTableLimits } from './process-table.ts';
 import { NANOS_PER_TICK, Procfs } from './procfs.ts';
 import { CompiledServiceRules } from './service-name.ts';
 import { ServiceResolver } from './service-resolver.ts';
@@ -41,6 +41,8 @@ function event(over: Partial<ProcessEvent> & { paths?: [start: bigint, path: str
     startTimeNanos: 1n,
     comm: 'first',
     kernelThread: false,
+    generation: 0,
+    address: 0n,
     snapshot: {
       exe: paths[0]?.[1] ?? '',
       cgroup: '0::/\n',
@@ -58,14 +60,10 @@ function event(over: Partial<ProcessEvent> & { paths?: [start: bigint, path: str
   };
 }
 
-function imagePath(
-  table: ProcessTable,
-  startTimeNanos: bigint,
-  comm: string,
-  addresses: bigint[],
-): string | undefined {
-  const process = table.lookup(PID, startTimeNanos)!;
-  return table.imageOf(process, comm, BigUint64Array.from(addresses), 0, addresses.length).exe;
+/** @param generation by default one that was never announced */
+function imageOf(table: ProcessTable, comm: string, addresses: bigint[], generation = 1000): ProcessImage {
+  const process = table.lookup(PID, 1n)!;
+  return table.imageOf(process, generation, comm, BigUint64Array.from(addresses), 0, addresses.length);
 }
 
 describe('ProcessTable', () => {
@@ -101,52 +99,107 @@ describe('ProcessTable', () => {
     );
   });
 
-  it('keeps the image before an exec for the samples of before', () => {
+  it('gives each sample the image of its generation', () => {
+    const { table } = makeTable();
+    table.apply([
+      event({ comm: 'sh', paths: [[0x1000n, '/bin/sh']] }),
+      event({ kind: 'exec', comm: 'cc1', generation: 1, paths: [[0x1000n, '/bin/cc1']] }),
+      event({ kind: 'exec', comm: 'as', generation: 0x1_0002, paths: [[0x1000n, '/bin/as']] }),
+    ]);
+    assert.equal(imageOf(table, 'cc1', [0x1000n], 0).exe, '/bin/sh', 'whatever the thread is called');
+    assert.equal(imageOf(table, 'sh', [0x1000n], 1).exe, '/bin/cc1');
+    assert.equal(imageOf(table, 'sh', [0x1000n], 2).exe, '/bin/as', 'by the low bits');
+  });
+
+  it('takes the image that fits best when the announcement was lost', () => {
     const { table } = makeTable();
     table.apply([
       event({ comm: 'sh', paths: [[0x1000n, '/bin/sh']] }),
       event({
         kind: 'exec',
         comm: 'cc1',
+        generation: 1,
         paths: [
           [0x1000n, '/bin/cc1'],
           [0x9000n, '/lib/x'],
         ],
       }),
     ]);
-    assert.equal(imagePath(table, 1n, 'cc1', [0x1000n]), '/bin/cc1');
-    assert.equal(imagePath(table, 1n, 'sh', [0x1000n]), '/bin/sh', 'by comm');
-    assert.equal(imagePath(table, 1n, 'sh', [0x1000n, 0x9000n]), '/bin/cc1', 'more hits');
-    assert.equal(imagePath(table, 1n, 'thread', [0x1000n]), '/bin/cc1', 'the newest of equals');
+    assert.equal(imageOf(table, 'cc1', [0x1000n]).exe, '/bin/cc1');
+    assert.equal(imageOf(table, 'sh', [0x1000n]).exe, '/bin/sh', 'by comm');
+    assert.equal(imageOf(table, 'sh', [0x1000n, 0x9000n]).exe, '/bin/cc1', 'more hits');
+    assert.equal(imageOf(table, 'thread', [0x1000n]).exe, '/bin/cc1', 'the newest of equals');
   });
 
   it('bounds the images of an exec chain', async () => {
     const { table, failures } = makeTable();
     table.apply([event({})]);
-    for (let i = 0; i < 10; i++) table.apply([event({ kind: 'exec', paths: [[0x1000n, `/bin/${i}`]] })]);
+    for (let i = 1; i <= 40; i++) {
+      table.apply([event({ kind: 'exec', generation: i, paths: [[0x1000n, `/bin/${i}`]] })]);
+    }
     const process = table.lookup(PID, 1n)!;
-    assert.deepEqual(
-      process.images.map(({ exe }) => exe),
-      ['/bin/6', '/bin/7', '/bin/8', '/bin/9'],
-    );
-    assert.equal((await failures()).exec_chain, 7);
+    assert.deepEqual([process.images.length, process.images[0]!.exe], [32, '/bin/9']);
+    assert.equal((await failures()).too_many_images, 9);
   });
 
-  it('adds mappings that appeared later to the same image', () => {
+  it('forgets an image when no sample of it can come any more', () => {
     const { table } = makeTable();
-    table.apply([event({ paths: [[0x1000n, '/bin/a']] })]);
+    table.apply([event({}), event({ kind: 'exec', generation: 1 })]);
+    for (const images of [2, 2, 1]) {
+      assert.equal(table.lookup(PID, 1n)!.images.length, images);
+      table.endBatch();
+    }
+  });
+
+  it('tells a library from another that took its place', () => {
+    const { table } = makeTable();
+    const library = (path: string): [bigint, string][] => [
+      [0x1000n, '/bin/a'],
+      [0x5000n, path],
+    ];
+    table.apply([
+      event({ paths: [[0x1000n, '/bin/a']] }),
+      event({ kind: 'mapped', generation: 1, paths: library('/lib/one') }),
+      event({ kind: 'mapped', generation: 2, paths: library('/lib/two') }),
+    ]);
+    const pathOf = (generation: number) =>
+      imageOf(table, 'first', [0x5000n], generation).mappings.find(0x5000)?.file.path;
+    assert.deepEqual([0, 1, 2].map(pathOf), [undefined, '/lib/one', '/lib/two']);
+    const { images } = table.lookup(PID, 1n)!;
+    assert.equal(new Set(images.map(({ program }) => program)).size, 1, 'one program');
+  });
+
+  it('keeps what was unmapped for samples of just before', () => {
+    const { table } = makeTable();
     table.apply([
       event({
-        kind: 'mapped',
         paths: [
           [0x1000n, '/bin/a'],
           [0x5000n, '/lib/plugin'],
         ],
       }),
+      event({ kind: 'mapped', generation: 1, paths: [[0x1000n, '/bin/a']] }),
     ]);
-    const { images } = table.lookup(PID, 1n)!;
-    assert.equal(images.length, 1);
-    assert.equal(images[0]!.mappings.find(0x5000)?.file.path, '/lib/plugin');
+    assert.equal(imageOf(table, 'first', [0x5000n], 1).mappings.find(0x5000)?.file.path, '/lib/plugin');
+  });
+
+  it('says what changes in the mappings of a process', () => {
+    const { table } = makeTable();
+    const told: string[] = [];
+    table.observe({
+      mappingsChanged: ({ pid }, { generation }) => told.push(`${pid - PID} at ${generation}`),
+      forgotten: ({ pid }) => told.push(`${pid - PID} forgotten`),
+    });
+    table.apply([
+      event({}),
+      event({ pid: PID + 1, kernelThread: true, snapshot: null }),
+      event({ kind: 'mapped', generation: 1 }),
+      event({ kind: 'exit', snapshot: null }),
+    ]);
+    table.endBatch();
+    assert.deepEqual(told, ['0 at 0', '0 at 1']);
+    table.endBatch();
+    assert.deepEqual(told, ['0 at 0', '0 at 1', '0 forgotten']);
   });
 
   it('forgets the process that was not sampled for longest when full', async () => {

@@ -3,9 +3,10 @@
 // What is known of each process that was sampled: its mappings, and the service it belongs to. The key is pid and start
 // time, so that two processes which had the same pid one after the other are never mixed.
 //
-// A process is one image after another: each exec replaces mappings, executable and service. Samples carry no time, so
-// an image is kept beside its successor and {@link ProcessTable.imageOf} picks the one that a stack fits. Entries live
-// from the first sample until the second batch after the exit, which is the last that can hold a sample of the process.
+// A process is one image after another: an exec replaces the program and its mappings, a dlopen or a JIT the mappings.
+// Each announcement has a generation, and so has each sample: an address is resolved against the mappings of its moment.
+// Entries live from the first sample until the second batch after the exit, which is the last that can hold a sample of
+// the process.
 
 import type { ProcessEvent, ProcessSnapshot } from '@hearthscope/native';
 import type { Logger } from 'pino';
@@ -17,15 +18,46 @@ import { containerOf, KERNEL_IDENTITY, type ServiceIdentity } from './service-na
 import type { ServiceResolver } from './service-resolver.ts';
 
 /** What a process runs between two execs. */
-export interface ProcessImage {
+interface Program {
   readonly comm: string;
   /** Path of the executable; '' when it could not be read in time. */
   readonly exe: string;
   /** Id of the container, or ''. */
   readonly containerId: string;
-  mappings: MappingSet;
   /** Provisional, from comm and executable alone, until everything that names can come from has been read. */
   identity: ServiceIdentity;
+}
+
+/** A program and its mappings between two announcements. */
+export class ProcessImage {
+  readonly program: Program;
+  /** Counts the announcements of the process (exec, new mappings). */
+  readonly generation: number;
+  mappings: MappingSet;
+  /** The batch during which a newer image came, or undefined. */
+  supersededInBatch: number | undefined;
+
+  constructor(program: Program, generation: number, mappings: MappingSet) {
+    this.program = program;
+    this.generation = generation;
+    this.mappings = mappings;
+  }
+
+  get comm(): string {
+    return this.program.comm;
+  }
+
+  get exe(): string {
+    return this.program.exe;
+  }
+
+  get containerId(): string {
+    return this.program.containerId;
+  }
+
+  get identity(): ServiceIdentity {
+    return this.program.identity;
+  }
 }
 
 export interface Process {
@@ -56,9 +88,23 @@ export const DEFAULT_PROCESS_TABLE_LIMITS: ProcessTableLimits = {
   maxRefreshesPerBatch: 64,
 };
 
-/** Images of one process that are kept: a shell's exec chain within one batch is rarely longer. */
-const MAX_IMAGES = 4;
+/** Images of one process that are kept at once: a young JIT is announced some thirty times within ten seconds. */
+const MAX_IMAGES = 32;
+/** A sample carries the low bits of its generation only. */
+const GENERATION_MASK = 0xffff;
+/** Of an image that was not announced. */
+const UNKNOWN_GENERATION = 0;
 const MAX_SIBLINGS = 3;
+
+/** Is told what the kernel's side must know to unwind. */
+export interface MappingsObserver {
+  /** The newest image of the process is another, or its mappings are. */
+  mappingsChanged(process: Process, image: ProcessImage): void;
+  /** No sample of the process can come any more. */
+  forgotten(process: Process): void;
+}
+
+const NO_OBSERVER: MappingsObserver = { mappingsChanged: () => {}, forgotten: () => {} };
 
 export class ProcessTable {
   readonly #procfs: Procfs;
@@ -66,6 +112,7 @@ export class ProcessTable {
   readonly #metrics: AgentMetrics;
   readonly #logger: Logger;
   readonly #limits: ProcessTableLimits;
+  #observer = NO_OBSERVER;
   /** In order of the last sample, oldest first. */
   readonly #byPid = new Map<number, Process>();
   readonly #exited = new Set<Process>();
@@ -91,11 +138,16 @@ export class ProcessTable {
     return this.#byPid.size;
   }
 
+  /** From now on; one observer at a time. */
+  observe(observer: MappingsObserver): void {
+    this.#observer = observer;
+  }
+
   /** Takes what the sampler announces, in its order. */
   apply(events: readonly ProcessEvent[]): void {
     for (const event of events) {
       if (event.kind === 'exit') this.#exit(event.pid, event.startTimeNanos);
-      else this.#appear(event);
+      else if (event.kind !== 'needs-table') this.#appear(event);
     }
   }
 
@@ -104,20 +156,36 @@ export class ProcessTable {
     const process = this.#find(pid, startTimeNanos);
     if (process !== undefined && process.sampledInBatch !== this.#batch) {
       process.sampledInBatch = this.#batch;
+      process.images = process.images.filter((image) => this.#mayStillBeSampled(image));
       this.#moveToEnd(pid);
     }
     return process;
   }
 
+  /** The process that has this pid and start time, without noting that it was sampled. */
+  find(pid: number, startTimeNanos: bigint): Process | undefined {
+    return this.#find(pid, startTimeNanos);
+  }
+
   /**
-   * The image that a stack was taken from: the newest in which all user frames hit a mapping, preferring images whose
-   * comm the sample carries; else the one with the most hits.
+   * The image that a stack was taken from: that of its generation. When the announcement was lost, the newest in which
+   * all user frames hit a mapping, preferring images whose comm the sample carries; else the one with the most hits.
    *
+   * @param generation low 16 bits
    * @param frames user frames are `frames[from] .. frames[to - 1]`
    */
-  imageOf(process: Process, comm: string, frames: BigUint64Array, from: number, to: number): ProcessImage {
+  imageOf(
+    process: Process,
+    generation: number,
+    comm: string,
+    frames: BigUint64Array,
+    from: number,
+    to: number,
+  ): ProcessImage {
     const newest = process.images[process.images.length - 1]!;
     if (process.images.length === 1) return newest;
+    const exact = process.images.findLast((image) => (image.generation & GENERATION_MASK) === generation);
+    if (exact !== undefined) return exact;
     let best = newest;
     let bestScore = -1;
     for (let i = process.images.length - 1; i >= 0; i--) {
@@ -156,7 +224,8 @@ export class ProcessTable {
     const known = this.#find(pid, startTimeNanos);
     if (known !== undefined) return known;
     const process = this.#insert(pid, startTimeNanos, kernelThread);
-    process.images.push(this.#image(process, comm, exe, cgroup, MappingSet.of(regions)));
+    const program = this.#program(process, comm, exe, cgroup);
+    this.#push(process, new ProcessImage(program, UNKNOWN_GENERATION, MappingSet.of(regions)));
     process.sampledInBatch = this.#batch;
     return process;
   }
@@ -178,6 +247,7 @@ export class ProcessTable {
       await this.#checkStart(process.pid, process.startTimeNanos);
       if (truncated) this.#metrics.discoveryFailures.inc({ reason: 'mappings_truncated' });
       image.mappings = MappingSet.of(regions, image.mappings);
+      this.#observer.mappingsChanged(process, image);
       return true;
     } catch {
       return this.#refreshFailed('refresh_failed');
@@ -227,30 +297,45 @@ export class ProcessTable {
     if (snapshot?.mapsTruncated === true)
       this.#metrics.discoveryFailures.inc({ reason: 'mappings_truncated' });
     const newest = process.images.at(-1);
-    if (newest !== undefined && event.kind !== 'exec') {
-      // Other mappings of the same program, or an announcement that was repeated because a table was full.
-      if (snapshot !== null) newest.mappings = mappingsOf(snapshot, newest.mappings);
+    const former = event.kind === 'exec' ? undefined : newest;
+    let mappings = former?.mappings ?? MappingSet.EMPTY;
+    if (snapshot !== null) mappings = mappingsOf(snapshot, mappings);
+    if (former !== undefined && former.generation === event.generation) {
+      // An announcement that was repeated because a table was full.
+      former.mappings = mappings;
+      this.#observer.mappingsChanged(process, former);
       return;
     }
-    const mappings = snapshot === null ? MappingSet.EMPTY : mappingsOf(snapshot, MappingSet.EMPTY);
-    process.images.push(this.#image(process, comm, snapshot?.exe ?? '', snapshot?.cgroup ?? '', mappings));
-    if (process.images.length > MAX_IMAGES) {
-      process.images.shift();
-      this.#metrics.discoveryFailures.inc({ reason: 'exec_chain' });
-    }
+    const program =
+      former?.program ?? this.#program(process, comm, snapshot?.exe ?? '', snapshot?.cgroup ?? '');
+    this.#push(process, new ProcessImage(program, event.generation, mappings));
   }
 
-  #image(process: Process, comm: string, exe: string, cgroup: string, mappings: MappingSet): ProcessImage {
+  #push(process: Process, image: ProcessImage): void {
+    const former = process.images.at(-1);
+    if (former !== undefined) former.supersededInBatch = this.#batch;
+    process.images.push(image);
+    if (process.images.length > MAX_IMAGES) {
+      process.images.shift();
+      this.#metrics.discoveryFailures.inc({ reason: 'too_many_images' });
+    }
+    if (!process.kernelThread) this.#observer.mappingsChanged(process, image);
+  }
+
+  #mayStillBeSampled({ supersededInBatch }: ProcessImage): boolean {
+    return supersededInBatch === undefined || this.#batch <= supersededInBatch + 1;
+  }
+
+  #program(process: Process, comm: string, exe: string, cgroup: string): Program {
     const { kernelThread } = process;
     const facts = { pid: process.pid, comm, exe, kernelThread, cgroups: parseCgroups(cgroup) };
     const containerId = containerOf(facts.cgroups)?.id ?? '';
-    const identity = this.#resolver.provisional(facts);
-    const image: ProcessImage = { comm, exe, containerId, mappings, identity };
-    if (kernelThread && image.identity === KERNEL_IDENTITY) return image;
+    const program: Program = { comm, exe, containerId, identity: this.#resolver.provisional(facts) };
+    if (kernelThread && program.identity === KERNEL_IDENTITY) return program;
     const pending = this.#resolver
       .resolve(facts, () => this.#checkStart(process.pid, process.startTimeNanos))
       .then((identity) => {
-        image.identity = identity;
+        program.identity = identity;
       })
       .catch((error: unknown) => {
         this.#metrics.discoveryFailures.inc({ reason: 'identity_failed' });
@@ -258,7 +343,7 @@ export class ProcessTable {
       })
       .finally(() => this.#pendingIdentities.delete(pending));
     this.#pendingIdentities.add(pending);
-    return image;
+    return program;
   }
 
   #exit(pid: number, startTimeNanos: bigint): void {
@@ -297,8 +382,10 @@ export class ProcessTable {
     } else if (this.#byPid.size >= this.#limits.maxProcesses) {
       const oldest = this.#byPid.keys().next().value!;
       this.#metrics.discoveryFailures.inc({ reason: 'table_full' });
-      for (let each = this.#byPid.get(oldest); each !== undefined; each = each.former)
+      for (let each = this.#byPid.get(oldest); each !== undefined; each = each.former) {
         this.#exited.delete(each);
+        this.#observer.forgotten(each);
+      }
       this.#byPid.delete(oldest);
     }
     this.#byPid.set(pid, process);
@@ -307,6 +394,7 @@ export class ProcessTable {
 
   #remove(process: Process): void {
     this.#exited.delete(process);
+    this.#observer.forgotten(process);
     const holder = this.#byPid.get(process.pid);
     if (holder === process) {
       if (process.former === undefined) this.#byPid.delete(process.pid);

@@ -25,7 +25,8 @@ import { after, test } from 'node:test';
 import { BinarySymbolizer, type BinarySymbolizerOptions } from './binary-symbolizer.ts';
 import { isSameDevice } from './mapped-file.ts';
 import { SymbolCounters } from './symbol-counters.ts';
-import type { BinaryRef, BinarySymbols } from './symbol-request.ts';
+import type { BinaryAnswer, BinaryRef } from './symbol-request.ts';
+import { outermostNames } from './testing/named-frames.ts';
 import { buildProgram, locate, TestProcess } from './testing/process.ts';
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'hearthscope-symbolize-')));
@@ -40,17 +41,29 @@ const needsMountNamespaces =
     ? false
     : 'no mount namespaces here: `unshare -m true` fails');
 
+/** An answer, with the name of the function at each address. */
+type NamedAnswer = BinaryAnswer & { names: string[] };
+
 function symbolizer(options: Partial<BinarySymbolizerOptions> = {}): {
-  ask: (ref: BinaryRef) => BinarySymbols;
-  all: (refs: BinaryRef[]) => BinarySymbols[];
+  ask: (ref: BinaryRef) => NamedAnswer;
+  all: (refs: BinaryRef[]) => NamedAnswer[];
   counts: () => Record<string, Record<string, number>>;
   cache: () => { bytes: number; tables: number };
 } {
   const counters = new SymbolCounters();
-  const binaries = new BinarySymbolizer({ maxCacheBytes: 1 << 26, counters, ...options });
+  const binaries = new BinarySymbolizer({
+    maxCacheBytes: 1 << 26,
+    symbolize: 'host',
+    demangle: 'full',
+    lines: true,
+    counters,
+    ...options,
+  });
+  const all = (refs: BinaryRef[]): NamedAnswer[] =>
+    binaries.symbolize(refs).map((answer) => ({ ...answer, names: outermostNames(answer.frames) }));
   return {
-    ask: (ref) => binaries.symbolize([ref])[0]!,
-    all: (refs) => binaries.symbolize(refs),
+    ask: (ref) => all([ref])[0]!,
+    all,
     counts: () => counters.take(),
     cache: () => binaries.cache,
   };
@@ -88,7 +101,7 @@ test('a running process: own functions, libc, vdso, and what has no name', { ski
   assert.ok(image.names.includes('clock_gettime') || image.names.includes('__vdso_clock_gettime'));
   assert.deepEqual(counts(), {
     opened_files: { map_files: 2, vdso: 1 },
-    debug_files: existsDebugFile(libc) ? { used: 1, absent: 1 } : { absent: 2 },
+    debug_files: existsDebugFile(libc) ? { debug_used: 1, debug_absent: 1 } : { debug_absent: 2 },
     addresses: {
       named: 2 + image.names.filter((name) => name !== '').length,
       unnamed: 2 + image.names.filter((name) => name === '').length,

@@ -4,8 +4,8 @@
 //  - the first open is O_PATH, which has no side effects (a device, a FIFO or a tape drive is not touched);
 //  - the descriptor must be a regular file with the inode that was mapped, and only then is it opened for reading,
 //    through the descriptor, so that nothing can be exchanged in between;
-//  - paths inside a process's root are walked name by name without following any symbolic link. The paths of
-//    /proc/PID/maps contain none, so one on the way means that the path was changed.
+//  - paths inside a process's root are walked name by name: see root-path.ts. The paths of /proc/PID/maps contain no
+//    symbolic link, so one on the way means that the path was changed.
 //
 // Where the file is looked for, in this order:
 //   /proc/PID/map_files/START-END   the very file, even when deleted or in another mount namespace; needs the process
@@ -14,15 +14,10 @@
 
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import type { RandomAccess } from '@hearthscope/profile/symbols/random-access';
+import { hostRoot, openBeneath, openInRoot, openPath, processRoot } from './root-path.ts';
 import type { BinaryRef } from './symbol-request.ts';
 
-/** Linux's O_PATH, which node:fs does not name; the same on x86-64 and arm64. */
-const openPath = 0o10000000;
-const maxPathComponents = 256;
-/** The first process's root is the host's, also when the agent itself runs in a container. */
-const hostRoot = firstUsableRoot(['/proc/1/root', '/']);
-
-export type FileSource = 'map_files' | 'process_root' | 'host_path' | 'vdso' | 'debug_file';
+export type FileSource = 'map_files' | 'process_root' | 'host_path' | 'companion';
 
 /** What tells one state of a file from another. */
 export interface FileIdentity {
@@ -31,6 +26,13 @@ export interface FileIdentity {
   readonly size: bigint;
   readonly modifiedNanos: bigint;
   readonly ownerUid: bigint;
+}
+
+/** True when both are the same file in the same state. */
+export function isSameIdentity(a: FileIdentity, b: FileIdentity): boolean {
+  return (
+    a.device === b.device && a.inode === b.inode && a.size === b.size && a.modifiedNanos === b.modifiedNanos
+  );
 }
 
 /** A regular file opened for reading; close it when done, since an open file blocks unmounting. */
@@ -77,7 +79,7 @@ export function openMappedFile(ref: BinaryRef): OpenedFile | OpenFailure {
     ],
     ...[ref.pid, ...(ref.siblingPids ?? [])].map((pid): (typeof attempts)[number] => [
       'process_root',
-      () => openBeneath(`/proc/${pid}/root`, path),
+      () => openBeneath(processRoot(pid), path),
       (identity, descriptor) => mismatch(ref, identity, descriptor),
     ]),
     [
@@ -94,13 +96,25 @@ export function openMappedFile(ref: BinaryRef): OpenedFile | OpenFailure {
   return failure;
 }
 
-/** Opens a regular file of the host, such as a separate debug file. */
-export function openHostFile(path: string): OpenedFile | OpenFailure {
-  return openChecked(
-    'debug_file',
-    () => openBeneath(hostRoot, path),
-    () => '',
-  );
+/**
+ * Opens a regular file that belongs to a mapped one, such as its separate debug file. Links are followed inside of the
+ * root. `check` says '' or why the file is not wanted.
+ */
+export function openCompanion<Refusal extends string>(
+  root: string,
+  path: string,
+  check: (identity: FileIdentity) => Refusal | '',
+): OpenedFile | OpenFailure | Refusal {
+  return openChecked('companion', () => openInRoot(root, path), check);
+}
+
+/** As {@link openCompanion}, but without following any link: for places where every user may write. */
+export function openOwnedFile<Refusal extends string>(
+  root: string,
+  path: string,
+  check: (identity: FileIdentity) => Refusal | '',
+): OpenedFile | OpenFailure | Refusal {
+  return openChecked('companion', () => openBeneath(root, path), check);
 }
 
 /** Reads up to `length` bytes, fewer only at the end of the file; into `scratch` where it is given. */
@@ -115,11 +129,11 @@ export function readAt(descriptor: number, offset: number, length: number, scrat
   return bytes;
 }
 
-function openChecked(
+function openChecked<Refusal extends string>(
   source: FileSource,
   open: () => number,
-  check: (identity: FileIdentity, descriptor: number) => OpenFailure | '',
-): OpenedFile | OpenFailure {
+  check: (identity: FileIdentity, descriptor: number) => Refusal | '',
+): OpenedFile | OpenFailure | Refusal {
   let descriptor: number;
   try {
     descriptor = open();
@@ -145,42 +159,6 @@ function openChecked(
   } finally {
     closeSync(descriptor);
   }
-}
-
-/** An O_PATH descriptor of `path` below `root`. Throws the system's error; ENOTDIR also for a link on the way. */
-function openBeneath(root: string, path: string): number {
-  const names = path.split('/').filter((name) => name !== '');
-  if (
-    !path.startsWith('/') ||
-    names.length === 0 ||
-    names.length > maxPathComponents ||
-    names.includes('..')
-  ) {
-    throw Object.assign(new Error('not an absolute path'), { code: 'ENOENT' });
-  }
-  let descriptor = openSync(root, openPath | constants.O_DIRECTORY);
-  for (const [i, name] of names.entries()) {
-    const kind = i < names.length - 1 ? constants.O_DIRECTORY : 0;
-    const parent = descriptor;
-    try {
-      descriptor = openSync(`/proc/self/fd/${parent}/${name}`, openPath | constants.O_NOFOLLOW | kind);
-    } finally {
-      closeSync(parent);
-    }
-  }
-  return descriptor;
-}
-
-function firstUsableRoot(roots: readonly string[]): string {
-  const isUsable = (root: string): boolean => {
-    try {
-      closeSync(openSync(root, openPath | constants.O_DIRECTORY));
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  return roots.find(isUsable) ?? '/';
 }
 
 function mismatch(ref: BinaryRef, identity: FileIdentity, descriptor: number): OpenFailure | '' {
@@ -225,6 +203,6 @@ function unescaped(path: string): string {
 
 function failureOf(error: unknown): OpenFailure {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ESRCH' || code === 'ENOTDIR') return 'gone';
+  if (code === 'ENOENT' || code === 'ESRCH' || code === 'ENOTDIR' || code === 'ELOOP') return 'gone';
   return code === 'EACCES' || code === 'EPERM' ? 'permission' : 'io_error';
 }

@@ -5,8 +5,9 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import type { BinaryRef } from './symbol-request.ts';
-import { displayName, Symbolizer, type SymbolizerOptions } from './symbolizer.ts';
+import { type BinaryRef, noFrames } from './symbol-request.ts';
+import { addressName, Symbolizer, type SymbolizerOptions } from './symbolizer.ts';
+import { outermostNames } from './testing/named-frames.ts';
 import { locate } from './testing/process.ts';
 
 const node = realpathSync(process.execPath);
@@ -45,16 +46,22 @@ test('names come from a worker thread, and its counts arrive in the registry', a
       symbolizer.symbolize({ binaries: [ref, missing], kernelAddresses: BigUint64Array.of(kernelAddress) }),
       symbolizer.symbolize({ binaries: [ref], kernelAddresses: new BigUint64Array(0) }),
     ]);
-    assert.deepEqual(first.binaries[0]!.names, ['uv_run']);
+    assert.deepEqual(outermostNames(first.binaries[0]!.frames), ['uv_run']);
     assert.deepEqual(first.binaries[0]!.elfAddresses, BigUint64Array.of(address));
     assert.deepEqual(first.binaries[1], {
       buildId: '',
-      names: [''],
+      frames: noFrames(1),
       elfAddresses: ref.fileOffsets,
       failure: 'gone',
+      lacksDebugInfo: false,
     });
     assert.deepEqual(first.kernel, { names: [kernelAddress === 0n ? '' : 'vfs_read'], modules: [''] });
-    assert.deepEqual(second, { binaries: [first.binaries[0]], kernel: { names: [], modules: [] } });
+    assert.deepEqual(second, {
+      binaries: [first.binaries[0]],
+      kernel: { names: [], modules: [] },
+      runtimeCode: [],
+      improvedBuildIds: [],
+    });
     assert.deepEqual(await metric(registry, 'failures_total'), { gone: 1 });
     assert.equal((await metric(registry, 'addresses_total')).named, 2);
     assert.deepEqual(await metric(registry, 'cache_tables'), { '': 1 });
@@ -84,7 +91,7 @@ test('a worker that takes too long is replaced, and what it was reading is not t
     const healthy = refToFile(libc, locate(libc, 'malloc').fileOffset);
     const { binaries } = await symbolizer.symbolize({ binaries: [slow, healthy], kernelAddresses });
     assert.deepEqual(
-      binaries.map(({ names, failure }) => [names[0], failure]),
+      binaries.map(({ frames, failure }) => [outermostNames(frames)[0], failure]),
       [
         ['', 'quarantined'],
         ['malloc', ''],
@@ -101,7 +108,7 @@ test('more requests than may wait are answered without names', async () => {
   try {
     const ref = refToFile(node, 0n);
     const request = { binaries: [ref], kernelAddresses: new BigUint64Array(0) };
-    const responses = await Promise.all(Array.from({ length: 20 }, () => symbolizer.symbolize(request)));
+    const responses = await Promise.all(Array.from({ length: 140 }, () => symbolizer.symbolize(request)));
     const failures = responses.map(({ binaries }) => binaries[0]!.failure);
     assert.equal(failures.filter((failure) => failure === 'overloaded').length, 12);
     assert.equal((await metric(registry, 'failures_total')).overloaded, 12);
@@ -110,11 +117,31 @@ test('more requests than may wait are answered without names', async () => {
   }
 });
 
+test('names of binaries are left to the server, the kernel is named here', async () => {
+  const { symbolizer } = await start({ symbolize: 'server' });
+  try {
+    assert.ok(symbolizer.leavesNamesToServer);
+    const { address, fileOffset } = locate(node, 'uv_run');
+    const line = readFileSync('/proc/kallsyms', 'latin1')
+      .split('\n')
+      .find((text) => / T vfs_read$/.test(text));
+    const kernelAddress = BigInt(`0x${line?.slice(0, 16) ?? '0'}`);
+    const { binaries, kernel } = await symbolizer.symbolize({
+      binaries: [refToFile(node, fileOffset)],
+      kernelAddresses: BigUint64Array.of(kernelAddress),
+    });
+    assert.deepEqual([outermostNames(binaries[0]!.frames), binaries[0]!.failure], [[''], '']);
+    assert.deepEqual(binaries[0]!.elfAddresses, BigUint64Array.of(address));
+    assert.deepEqual(kernel.names, [kernelAddress === 0n ? '' : 'vfs_read']);
+  } finally {
+    await symbolizer.stop();
+  }
+});
+
 test('what has no name is shown as binary and offset', () => {
-  assert.equal(displayName('main', '/usr/bin/x', 1n), 'main');
-  assert.equal(displayName('', '/usr/bin/x', 0x12abn), 'x+0x12ab');
-  assert.equal(displayName('', '/memfd:jit (deleted)', 0x10n), 'memfd:jit+0x10');
-  assert.equal(displayName('', '[vdso]', 0x10n), '[vdso]+0x10');
-  assert.equal(displayName('', '//anon', 0x10n), 'anon+0x10');
-  assert.equal(displayName('', '', 0xffff_ffff_8100_0000n), '[anonymous]+0xffffffff81000000');
+  assert.equal(addressName('/usr/bin/x', 0x12abn), 'x+0x12ab');
+  assert.equal(addressName('/memfd:jit (deleted)', 0x10n), 'memfd:jit+0x10');
+  assert.equal(addressName('[vdso]', 0x10n), '[vdso]+0x10');
+  assert.equal(addressName('//anon', 0x10n), 'anon+0x10');
+  assert.equal(addressName('', 0xffff_ffff_8100_0000n), '[anonymous]+0xffffffff81000000');
 });
