@@ -23,6 +23,7 @@ async function listen(handler: RequestHandler, limits: Partial<TransportLimits> 
     limits: { ...DEFAULT_TRANSPORT_LIMITS, ...limits },
     handler,
     onFailure: (failure) => failures.push(failure),
+    hasOwnDeadline: (request) => request.url === '/patient',
   });
   listeners.push(listener);
   return listener;
@@ -271,4 +272,28 @@ test('stop ends what is still in flight when the grace is over', async () => {
   await listener.stop(50);
   assert.equal(await never, 'cut off');
   assert.deepEqual(failures, ['shutdown']);
+});
+
+test('a request whose handler keeps its deadline may take longer, over both protocols', async () => {
+  const listener = await listen(echo, { requestTimeoutMillis: 300, headersTimeoutMillis: 300 });
+  const slow = connect(listener);
+  slow.write('POST /patient HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+  const other = connect(listener);
+  other.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+  const session = http2.connect(`http://127.0.0.1:${listener.port}`);
+  const stream = session.request({ ':method': 'POST', ':path': '/patient' });
+  stream.write('ab');
+  // The connections are looked at every so often; the one without patience shows that it has happened.
+  assert.match(await readToEnd(other), /^HTTP\/1\.1 408 /);
+  slow.write('cd');
+  stream.end('cd');
+  stream.setEncoding('utf8');
+  let answer = '';
+  for await (const chunk of stream) answer += chunk;
+  assert.equal(answer, '2 abcd');
+  const [chunk] = (await once(slow, 'data')) as [Buffer];
+  assert.match(chunk.toString(), /^HTTP\/1\.1 200 /);
+  assert.deepEqual(failures, ['timeout']);
+  slow.destroy();
+  session.close();
 });

@@ -40,6 +40,8 @@ export interface ListenOptions {
   readonly handler: RequestHandler;
   /** Called once for each failure, to be counted. */
   readonly onFailure: (failure: TransportFailure) => void;
+  /** Whether the handler of a request keeps its deadline itself, as a large upload may take longer than others. */
+  readonly hasOwnDeadline?: (request: HttpRequest) => boolean;
 }
 
 const HTTP2_PREFACE_START = Buffer.from('PRI ');
@@ -73,6 +75,8 @@ export class PortListener {
   readonly #sessions = new Map<http2.Http2Session, number>();
   /** The response that an HTTP/1.1 connection is busy with. */
   readonly #responses = new Map<net.Socket, http.ServerResponse>();
+  /** HTTP/1.1 connections that are busy with a request whose handler keeps its deadline. */
+  readonly #ownDeadlines = new Set<net.Socket>();
   #stopping = false;
 
   private constructor(options: ListenOptions) {
@@ -188,9 +192,11 @@ export class PortListener {
   #onHttp1Request(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
     this.#responses.set(socket, response);
+    if (this.#options.hasOwnDeadline?.(request)) this.#ownDeadlines.add(socket);
     if (this.#stopping) announceClose(response);
     response.once('close', () => {
       this.#responses.delete(socket);
+      this.#ownDeadlines.delete(socket);
       if (this.#stopping) socket.destroySoon();
     });
     this.handler(request, response);
@@ -200,10 +206,12 @@ export class PortListener {
     const { stream } = request;
     const { session } = stream;
     if (session !== undefined) this.#addRequests(session, 1);
-    const deadline = setTimeout(() => {
-      this.#options.onFailure('timeout');
-      stream.close(http2.constants.NGHTTP2_CANCEL);
-    }, this.#options.limits.requestTimeoutMillis);
+    const deadline = this.#options.hasOwnDeadline?.(request)
+      ? undefined
+      : setTimeout(() => {
+          this.#options.onFailure('timeout');
+          stream.close(http2.constants.NGHTTP2_CANCEL);
+        }, this.#options.limits.requestTimeoutMillis);
     const clear = () => clearTimeout(deadline);
     request.once('end', clear);
     stream.once('close', () => {
@@ -235,6 +243,8 @@ export class PortListener {
 
   #onClientError(error: NodeJS.ErrnoException, socket: net.Socket): void {
     const failure = failureOf(error);
+    // Node says so once in a connection's life and then leaves it alone.
+    if (failure === 'timeout' && this.#ownDeadlines.has(socket)) return;
     this.#options.onFailure(failure);
     const answer = FAILURE_RESPONSES[failure];
     if (answer !== undefined && socket.writable && this.#responses.get(socket)?.headersSent !== true) {

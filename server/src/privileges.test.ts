@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { findUser, resolveUser } from './privileges.ts';
+import { findUser, isReadableBy, resolveUser } from './privileges.ts';
 
 const PASSWD = [
   'root:x:0:0:root:/root:/bin/bash',
@@ -30,6 +30,13 @@ test('unknown users are refused, and root by every name', () => {
 
 test('this host has someone to become', () => {
   assert.notEqual(resolveUser().uid, 0);
+});
+
+test('what another user can read is found out without becoming that user', (t) => {
+  if (process.getuid?.() !== 0) return t.skip('SKIPPED: only root can ask for another user');
+  assert.equal(isReadableBy(resolveUser(), '/etc/passwd'), true);
+  assert.equal(isReadableBy(resolveUser(), '/etc/shadow'), false);
+  assert.deepEqual([process.geteuid!(), process.getegid!()], [0, 0]);
 });
 
 /** Drops privileges in a process of its own and prints what became of it. */

@@ -3,7 +3,7 @@
 // The server parses bytes of strangers, so it does not stay root. It starts as root only where root is needed to read
 // its own code and to open its ports; then it becomes an unprivileged user for good, in all its threads.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 
 export interface UnprivilegedUser {
@@ -70,6 +70,24 @@ export function dropPrivileges({ uid, gid }: UnprivilegedUser): void {
   const remains = remainingPrivilege(uid, gid);
   if (remains !== undefined) {
     throw new HearthscopeError('permission_denied', `became uid ${uid}, but ${remains}`);
+  }
+}
+
+/** Whether that user can open a file for reading. For root, before it became somebody. */
+export function isReadableBy({ uid, gid }: UnprivilegedUser, path: string): boolean {
+  const groups = process.getgroups!();
+  process.setgroups!([]);
+  process.setegid!(gid);
+  process.seteuid!(uid);
+  try {
+    closeSync(openSync(path, 'r'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    process.seteuid!(ROOT);
+    process.setegid!(ROOT);
+    process.setgroups!(groups);
   }
 }
 

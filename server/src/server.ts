@@ -5,12 +5,16 @@
 // code is loaded, since the user that is left may not be able to read it.
 
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
 import { DEFAULT_PIPELINE_LIMITS } from '@hearthscope/collector/pipeline-limits';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { querierRoutes } from './api/querier-service.ts';
 import { claimDataDirectory, giveContents } from './data-directory.ts';
+import { DebugInfo, type DebugInfoOptions } from './debuginfo/debug-info.ts';
+import { isUploadPath, UPLOAD_ROUTE, type UploadReceiver } from './debuginfo/upload-receiver.ts';
 import { HttpApp } from './http/app.ts';
 import { sendError } from './http/error-response.ts';
 import { RequestMetrics } from './http/request-metrics.ts';
@@ -20,7 +24,9 @@ import { type HttpRequest, PortListener, type RequestHandler } from './listen.ts
 import { OTLP_HTTP_PATH } from './otlp/otlp-http.ts';
 import { OtlpReceiver } from './otlp/otlp-receiver.ts';
 import type { Readiness } from './otlp/receiver-context.ts';
-import { dropPrivileges, isRoot, type UnprivilegedUser } from './privileges.ts';
+import { dropPrivileges, isReadableBy, isRoot, type UnprivilegedUser } from './privileges.ts';
+import { DEFAULT_NAMING_LIMITS } from './symbolize/frame-namer.ts';
+import { SYMBOL_WORKER_CODE } from './symbolize/symbolizer.ts';
 import { DEFAULT_TRANSPORT_LIMITS } from './transport-limits.ts';
 
 export interface ServerOptions {
@@ -43,6 +49,8 @@ export interface ServerOptions {
   readonly user: UnprivilegedUser | null;
   /** The built web UI. */
   readonly uiDir: string;
+  /** Naming of frames that were sent without names. */
+  readonly debugInfo?: DebugInfoOptions;
   readonly logger: Logger;
   readonly registry: Registry;
   /** How long requests in flight may go on after a stop was asked for. */
@@ -67,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let readiness = (): Readiness => ({ ready: false, reason: 'starting' });
   let engine: Engine | undefined;
   let app: HttpApp | undefined;
+  let uploads: UploadReceiver | undefined;
 
   const receiver = new OtlpReceiver({
     service: {
@@ -84,12 +93,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const ports = await openPorts(options, {
     http: (request, response) => {
       const path = pathOf(request);
-      metrics.observe(request, response, path);
+      const isUpload = isUploadPath(path);
+      metrics.observe(request, response, isUpload ? UPLOAD_ROUTE : path);
       if (receiver.handles(path)) receiver.handle(request, response, path);
+      else if (isUpload && uploads !== undefined) uploads.handle(request, response, path);
       else if (app !== undefined) app.handle(request, response);
       else sendError(response, 'unavailable', `not ready: ${readiness().reason}`);
     },
     otlp: (request, response) => receiver.handle(request, response, pathOf(request)),
+    hasOwnDeadline: (request) => uploads !== undefined && isUploadPath(pathOf(request)),
   });
   const stopPorts = (graceMillis: number) =>
     Promise.all(ports.all.map((listener) => listener.stop(graceMillis)));
@@ -100,8 +112,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const user = isRoot() ? options.user : null;
   const ui = await loadUi(options.uiDir, logger);
   const dataDir = claimDataDirectory(options.dataDir, user);
+  const { debugInfo: debugInfoOptions = {} } = options;
+  const naming = new MessageChannel();
+  started.defer(() => naming.port1.close());
   const runningEngine = await Engine.start({
     dataDir,
+    naming: {
+      port: naming.port2,
+      limits: { ...DEFAULT_NAMING_LIMITS, ...debugInfoOptions.namingLimits },
+    },
     headMaxBytes: options.headMaxBytes,
     pipeline: { indexedAttributes: options.indexedAttributes, limits: DEFAULT_PIPELINE_LIMITS },
     logger,
@@ -109,23 +128,37 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   engine = runningEngine;
   started.defer(() => runningEngine.stop());
+  // The engine has locked the data directory.
+  const debugInfo = await DebugInfo.start({
+    dataDir,
+    options: debugInfoOptions,
+    mustLoadNow: user !== null && !isReadableBy(user, fileURLToPath(SYMBOL_WORKER_CODE)),
+    port: naming.port1,
+    logger,
+    registry,
+  });
+  started.defer(() => debugInfo.stop());
   const version = packageVersion();
   const runningApp = await HttpApp.create({
     ui,
-    routes: querierRoutes(runningEngine),
+    routes: (router) => {
+      querierRoutes(runningEngine)(router);
+      debugInfo.routes(router);
+    },
     readiness: () => readiness(),
     version,
     registry,
     logger,
   });
   started.defer(() => runningApp.close());
-  for (const path of [OTLP_HTTP_PATH, ...runningApp.paths]) metrics.addRoute(path);
+  for (const path of [OTLP_HTTP_PATH, UPLOAD_ROUTE, ...runningApp.paths]) metrics.addRoute(path);
   publishBuildInfo(registry, version);
 
   if (user !== null) becomeUnprivileged(user, dataDir, logger);
   else if (isRoot()) logger.warn('the server runs as root, as it was told to');
 
   app = runningApp;
+  uploads = debugInfo.uploadReceiver(() => readiness());
   readiness = () => runningEngine.ready();
   const steps = started.move();
   let stopped: Promise<void> | undefined;
@@ -155,7 +188,12 @@ interface OpenPorts {
 /** @throws HearthscopeError when a port that must be had is taken; none is open then */
 async function openPorts(
   options: ServerOptions,
-  handlers: { readonly http: RequestHandler; readonly otlp: RequestHandler },
+  handlers: {
+    readonly http: RequestHandler;
+    readonly otlp: RequestHandler;
+    /** Of the requests of the HTTP port. */
+    readonly hasOwnDeadline: (request: HttpRequest) => boolean;
+  },
 ): Promise<OpenPorts> {
   const { host, logger, registry } = options;
   const failures = new Counter({
@@ -166,13 +204,18 @@ async function openPorts(
   });
   await using opened = new AsyncDisposableStack();
   const all: PortListener[] = [];
-  const open = async (port: number, handler: RequestHandler): Promise<PortListener> => {
+  const open = async (
+    port: number,
+    handler: RequestHandler,
+    hasOwnDeadline = (_request: HttpRequest) => false,
+  ): Promise<PortListener> => {
     const listener = await PortListener.listen({
       host,
       port,
       handler,
       limits: DEFAULT_TRANSPORT_LIMITS,
       onFailure: (reason) => failures.inc({ reason }),
+      hasOwnDeadline,
     });
     opened.defer(() => listener.stop(0));
     all.push(listener);
@@ -190,7 +233,7 @@ async function openPorts(
       return undefined;
     }
   };
-  const http = await open(options.httpPort, handlers.http);
+  const http = await open(options.httpPort, handlers.http, handlers.hasOwnDeadline);
   const otlpGrpc = await openOtlp(options.otlpGrpcPort);
   const otlpHttp = await openOtlp(options.otlpHttpPort);
   if (taken.length > 0) {

@@ -2,12 +2,14 @@
 //
 // What the main thread and the ingest worker say to each other.
 
+import type { MessagePort } from 'node:worker_threads';
 import type { PipelineConfig } from '@hearthscope/collector/otlp-pipeline';
 import type { ErrorCode } from '@hearthscope/profile/errors';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { Querier } from '../query/querier.ts';
 import type { QueryLimits } from '../query/query-limits.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
+import type { NamingLimits } from '../symbolize/frame-namer.ts';
 
 /** Plain data for the worker's start. */
 export interface EngineConfig {
@@ -16,6 +18,14 @@ export interface EngineConfig {
   readonly pipeline: PipelineConfig;
   readonly queryLimits: QueryLimits;
   readonly walLimits: Partial<WalLimits>;
+  readonly naming: NamingConfig | undefined;
+}
+
+/** How queries get names for what was stored without. */
+export interface NamingConfig {
+  /** Its other end answers the questions of a FrameNamer. */
+  readonly port: MessagePort;
+  readonly limits: NamingLimits;
 }
 
 /** What became of the profiles of one request. */

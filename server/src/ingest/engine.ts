@@ -20,6 +20,7 @@ import type {
   ErrorData,
   IngestOutcome,
   MetricSnapshot,
+  NamingConfig,
   WorkerMessage,
 } from './engine-protocol.ts';
 import { MirroredMetric } from './mirrored-metric.ts';
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly pipeline: PipelineConfig;
   readonly queryLimits?: Partial<QueryLimits>;
   readonly walLimits?: Partial<WalLimits>;
+  /** Absent when what was stored without names is shown without. The port is given away. */
+  readonly naming?: NamingConfig;
   readonly logger: Logger;
   /** Gets the metrics of the worker. */
   readonly registry: Registry;
@@ -63,16 +66,27 @@ export class Engine implements Querier {
   /** Resolves when the WAL is replayed and the worker has loaded all its code and opened its files.
    * @throws HearthscopeError failed_precondition when the data directory is unwritable, in use, or of an unknown version */
   static async start(options: EngineOptions): Promise<Engine> {
-    const { dataDir, headMaxBytes, pipeline, queryLimits, walLimits = {}, logger, registry } = options;
+    const {
+      dataDir,
+      headMaxBytes,
+      pipeline,
+      queryLimits,
+      walLimits = {},
+      naming,
+      logger,
+      registry,
+    } = options;
     const config: EngineConfig = {
       dataDir,
       headMaxBytes,
       pipeline,
       queryLimits: { ...DEFAULT_QUERY_LIMITS, ...queryLimits },
       walLimits,
+      naming,
     };
     const worker = new Worker(new URL(`./ingest-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: config,
+      transferList: naming === undefined ? [] : [naming.port],
       name: 'hearthscope-ingest',
     });
     const engine = new Engine(worker, logger);

@@ -10,6 +10,7 @@ import { StoreQuerier } from '../query/querier.ts';
 import type { QueryOptions } from '../query/query-scheduler.ts';
 import { LocalStore } from '../storage/local-store.ts';
 import type { Log } from '../storage/log.ts';
+import { FrameNamer } from '../symbolize/frame-namer.ts';
 import type {
   EngineCall,
   EngineConfig,
@@ -55,7 +56,9 @@ async function snapshot(): Promise<MetricSnapshot[]> {
 }
 
 function engineMethods(store: LocalStore): EngineMethods {
-  const querier = new StoreQuerier(store, config.queryLimits, now);
+  const { naming } = config;
+  const namer = naming && new FrameNamer(naming.port, naming.limits, registry);
+  const querier = new StoreQuerier(store, config.queryLimits, now, namer);
   registerQueueMetrics(registry, querier.scheduler);
   const ingester = new OtlpIngester(store, { ...config.pipeline, now }, ingestMetrics(registry));
   return {
@@ -73,6 +76,7 @@ function engineMethods(store: LocalStore): EngineMethods {
       try {
         await store.close();
       } finally {
+        namer?.close();
         // The answer is sent first; without a port the thread has nothing left to live for.
         setImmediate(() => port.close());
       }

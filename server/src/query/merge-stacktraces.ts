@@ -9,6 +9,7 @@ import type { Profile } from '@hearthscope/profile/profile';
 import { buildStackTreeInSteps, type StackSums, stackSumsInSteps } from '@hearthscope/profile/stack-tree';
 import type { Steps } from '@hearthscope/profile/steps';
 import type { Pace, SampleFilter, Store } from '../storage/store.ts';
+import type { FrameNaming } from './frame-naming.ts';
 import { profileSelection } from './profile-selection.ts';
 import { checkMaxNodes, type QueryLimits } from './query-limits.ts';
 import type { MergeStacktracesRequest } from './requests.ts';
@@ -22,6 +23,7 @@ const EMPTY: FlameGraph = { names: [], levels: [], total: 0n, maxSelf: 0n };
  * @throws HearthscopeError invalid_argument */
 export async function mergeStacktraces(
   store: Store,
+  naming: FrameNaming,
   limits: QueryLimits,
   tenant: string,
   request: MergeStacktracesRequest,
@@ -31,7 +33,9 @@ export async function mergeStacktraces(
   const maxNodes = checkMaxNodes(request.maxNodes, limits);
   const merged = await store.mergeStacks(tenant, selection, sampleFilter(request), pace);
   if (merged === undefined) return EMPTY;
-  return pace.run(flameGraphOf(merged, request.callSite, maxNodes));
+  // Stacks are merged by what their frames are called, so names come before the tree.
+  const named = await naming.name(tenant, merged, pace);
+  return pace.run(flameGraphOf(named, request.callSite, maxNodes));
 }
 
 function* flameGraphOf(merged: Profile, callSite: readonly string[], maxNodes: number): Steps<FlameGraph> {

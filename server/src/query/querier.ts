@@ -5,6 +5,7 @@
 import type { FlameGraph } from '@hearthscope/profile/flame-graph';
 import type { LabelSet } from '@hearthscope/profile/labels';
 import type { Store, TimeRange } from '../storage/store.ts';
+import { type FrameNaming, NAMES_AS_STORED } from './frame-naming.ts';
 import { labelNames, labelValues, profileTypes, series } from './label-queries.ts';
 import { mergeStacktraces } from './merge-stacktraces.ts';
 import { checkRange, type QueryLimits } from './query-limits.ts';
@@ -54,13 +55,15 @@ export class StoreQuerier implements Querier {
   readonly #store: Store;
   readonly #limits: QueryLimits;
   readonly #now: () => number;
+  readonly #naming: FrameNaming;
 
   /** @param now milliseconds since the Unix epoch */
-  constructor(store: Store, limits: QueryLimits, now: () => number) {
+  constructor(store: Store, limits: QueryLimits, now: () => number, naming: FrameNaming = NAMES_AS_STORED) {
     this.scheduler = new QueryScheduler(limits);
     this.#store = store;
     this.#limits = limits;
     this.#now = now;
+    this.#naming = naming;
   }
 
   profileTypes: Querier['profileTypes'] = (tenant, range, options) =>
@@ -79,7 +82,10 @@ export class StoreQuerier implements Querier {
     this.scheduler.run(() => selectSeries(this.#store, this.#limits, tenant, request), options);
 
   mergeStacktraces: Querier['mergeStacktraces'] = (tenant, request, options) =>
-    this.scheduler.run((pace) => mergeStacktraces(this.#store, this.#limits, tenant, request, pace), options);
+    this.scheduler.run(
+      (pace) => mergeStacktraces(this.#store, this.#naming, this.#limits, tenant, request, pace),
+      options,
+    );
 
   profileStats: Querier['profileStats'] = (tenant, options) =>
     this.scheduler.run(async () => {

@@ -16,6 +16,7 @@ import { arbitraryProfile } from '@hearthscope/profile/testing/arbitrary-profile
 import fc from 'fast-check';
 import { parseSelector } from '../../query/selector.ts';
 import { decodeFrame, encodeFrame } from '../frame-codec.ts';
+import { linkedOrigin, UNLINKED_START } from '../mapping-origin.ts';
 import type { SampleFilter, SeriesSelection } from '../store.ts';
 import {
   ALL_TIME,
@@ -373,4 +374,50 @@ test('tenants do not see each other', () => {
   );
   assert.deepEqual(tenantStats(head.tenant('b')!), { profiles: 1, range: { startMillis: 7, endMillis: 7 } });
   assert.equal(head.tenant('c'), undefined);
+});
+
+test('where a file is linked is kept for those who name addresses, and an address is shown as its offset', () => {
+  const builder = new ProfileBuilder({
+    timeUnixNanos: 1_000_000n,
+    durationNanos: 1n,
+    sampleTypes: [{ type: 'cpu', unit: 'count' }],
+    periodType: { type: 'cpu', unit: 'count' },
+    period: 1n,
+  });
+  const binary = { filename: '/usr/bin/web', buildId: 'abcd' };
+  const bounds = [
+    // In addresses of the file; in those of two processes; without bounds.
+    { start: 0x401000n, limit: 0x402000n, fileOffset: 0x1000n, address: 0x401234n },
+    { start: 0x5555_0000_1000n, limit: 0x5555_0000_2000n, fileOffset: 0x1000n, address: 0x5555_0000_1234n },
+    { start: 0x7f00_1234_5000n, limit: 0x7f00_1234_6000n, fileOffset: 0x1000n, address: 0x7f00_1234_5234n },
+    { start: 0n, limit: 0n, fileOffset: 0n, address: 0x401234n },
+  ];
+  for (const { address, ...mapping } of bounds) {
+    const location = builder.location({
+      mapping: builder.mapping({ ...binary, ...mapping }),
+      address,
+      lines: [],
+    });
+    builder.addSample(builder.stack([location]), [1n]);
+  }
+  const profile = builder.build();
+  const { tenant } = headOf([{ labels: seriesLabels('web', CPU_TYPE), profile }]);
+  const merged = finish(mergeStacks(tenant, EVERYTHING, {}))!;
+  assert.deepEqual(
+    sumsByName([merged]),
+    new Map([
+      ['["web+0x1234"]', 3n],
+      ['["web+0x401234"]', 1n],
+    ]),
+  );
+  const { locations, mappings } = merged;
+  const places = Array.from(locations.address, (address, location) => {
+    const start = mappings.start[locations.mapping[location]!]!;
+    return [address, linkedOrigin(start, 0n), mappings.limit[locations.mapping[location]!]! > 0n];
+  });
+  assert.deepEqual(places, [
+    [0x401234n, 0x400000n, true],
+    [UNLINKED_START + 0x1234n, undefined, true],
+    [0x401234n, 0n, false],
+  ]);
 });

@@ -4,11 +4,13 @@
 
 import type { Profile } from '@hearthscope/profile/profile';
 import type { Steps } from '@hearthscope/profile/steps';
+import { UNLINKED_START } from '../mapping-origin.ts';
 import {
   FunctionField,
   LineField,
   LocationField,
   MappingField,
+  MappingPlace,
   NodeField,
   type SymbolTable,
 } from './symbol-table.ts';
@@ -19,6 +21,7 @@ const STACKS_PER_STEP = 4096;
 const LOCATIONS_PER_STEP = 4096;
 /** Functions handled in one step. */
 const FUNCTIONS_PER_STEP = 8192;
+const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 
 /** @param node of each stack @param value of each stack */
 export function* mergedProfile(
@@ -135,8 +138,11 @@ function* locationsOf(
     if (i % LOCATIONS_PER_STEP === 0) yield;
     const row = locations.used[i]!;
     const field = (index: number) => symbols.locations.get(row, index);
-    mapping[i] = mappings.renumber(field(LocationField.mapping));
-    address[i] = (BigInt(field(LocationField.addressHigh)) << 32n) | BigInt(field(LocationField.addressLow));
+    const mappingRow = field(LocationField.mapping);
+    mapping[i] = mappings.renumber(mappingRow);
+    const offset =
+      (BigInt(field(LocationField.addressHigh)) << 32n) | BigInt(field(LocationField.addressLow));
+    address[i] = (startOf(symbols, mappingRow) ?? 0n) + offset;
     frameType[i] = strings.renumber(field(LocationField.frameType));
     for (let line = field(LocationField.line); line !== 0; line = symbols.lines.get(line, LineField.caller)) {
       lineFunction.push(functions.renumber(symbols.lines.get(line, LineField.function)));
@@ -178,16 +184,24 @@ function* functionsOf(
   return { length, name, systemName, filename, startLine };
 }
 
-/** Addresses are relative to the file already, so a mapping starts nowhere. */
+/** Where offset 0 of a mapping's file is placed: where the file is linked to if that is known, else at a place that is no
+ * file's; undefined when the addresses of its locations are not relative to the file. */
+function startOf(symbols: SymbolTable, mappingRow: number): bigint | undefined {
+  const place = symbols.mappings.get(mappingRow, MappingField.place);
+  if (place === MappingPlace.asSent) return undefined;
+  return place === MappingPlace.fileOffset ? UNLINKED_START : BigInt(place - MappingPlace.linkedAt);
+}
+
+/** A mapping covers everything from its start on: its size in a process was not kept. */
 function mappingsOf(symbols: SymbolTable, mappings: UsedRows, strings: UsedRows): Profile['mappings'] {
   const column = (field: number) =>
     Uint32Array.from([0, ...mappings.used.map((row) => strings.renumber(symbols.mappings.get(row, field)))]);
-  const { length } = mappings;
+  const starts = [undefined, ...mappings.used.map((row) => startOf(symbols, row))];
   return {
-    length,
-    start: new BigUint64Array(length),
-    limit: new BigUint64Array(length),
-    fileOffset: new BigUint64Array(length),
+    length: mappings.length,
+    start: BigUint64Array.from(starts, (start) => start ?? 0n),
+    limit: BigUint64Array.from(starts, (start) => (start === undefined ? 0n : MAX_UINT64)),
+    fileOffset: new BigUint64Array(mappings.length),
     filename: column(MappingField.filename),
     buildId: column(MappingField.buildId),
   };

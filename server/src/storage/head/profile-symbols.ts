@@ -3,8 +3,9 @@
 // Translates one profile's indexes into rows of a tenant's tables, each index once and only those that are used.
 
 import type { Profile } from '@hearthscope/profile/profile';
+import { linkedOrigin, MAX_PLACED_OFFSET } from '../mapping-origin.ts';
 import type { StackTable } from './stack-table.ts';
-import type { SymbolTable } from './symbol-table.ts';
+import { MappingPlace, type SymbolTable } from './symbol-table.ts';
 
 const NOT_TRANSLATED = 0xffff_ffff;
 
@@ -60,14 +61,21 @@ export function locationTranslation(profile: Profile, symbols: SymbolTable): Tra
           functions.startLine[index]!,
         ),
   );
-  const mappingRows = new Translation(mappings.length, (index) =>
-    index === 0
-      ? 0
-      : symbols.mappings.intern(
-          strings.row(mappings.filename[index]!),
-          strings.row(mappings.buildId[index]!),
-        ),
-  );
+  const mappingRowsOf = (placeOf: (mapping: number) => number) =>
+    new Translation(mappings.length, (index) =>
+      index === 0
+        ? 0
+        : symbols.mappings.intern(
+            strings.row(mappings.filename[index]!),
+            strings.row(mappings.buildId[index]!),
+            placeOf(index),
+          ),
+    );
+  const mappingRows = mappingRowsOf(() => MappingPlace.asSent);
+  const fileMappingRows = mappingRowsOf((mapping) => {
+    const origin = linkedOrigin(mappings.start[mapping]!, mappings.fileOffset[mapping]!);
+    return origin === undefined ? MappingPlace.fileOffset : MappingPlace.linkedAt + Number(origin);
+  });
   return new Translation(locations.length, (location) => {
     const from = locations.lineStart[location]!;
     const to = locations.lineStart[location + 1]!;
@@ -76,9 +84,11 @@ export function locationTranslation(profile: Profile, symbols: SymbolTable): Tra
       const functionRow = functionRows.row(locations.lineFunction[i]!);
       line = symbols.lines.intern(line, functionRow, locations.lineNumber[i]!, locations.lineColumn[i]!);
     }
+    const { address, isPlaced } =
+      to > from ? { address: 0n, isPlaced: false } : fileAddress(profile, location);
     return symbols.internLocation(
-      mappingRows.row(locations.mapping[location]!),
-      to > from ? 0n : fileAddress(profile, location),
+      (isPlaced ? fileMappingRows : mappingRows).row(locations.mapping[location]!),
+      address,
       strings.row(locations.frameType[location]!),
       line,
     );
@@ -86,11 +96,15 @@ export function locationTranslation(profile: Profile, symbols: SymbolTable): Tra
 }
 
 /** The address within the mapped file; the address itself when the file is not known, or it lies outside its mapping. */
-function fileAddress({ locations, mappings }: Profile, location: number): bigint {
+function fileAddress(
+  { locations, mappings }: Profile,
+  location: number,
+): { address: bigint; isPlaced: boolean } {
   const address = locations.address[location]!;
   const mapping = locations.mapping[location]!;
   const start = mappings.start[mapping]!;
   if (mappings.filename[mapping] === 0 || address < start || address >= mappings.limit[mapping]!)
-    return address;
-  return BigInt.asUintN(64, address - start + mappings.fileOffset[mapping]!);
+    return { address, isPlaced: false };
+  const offset = BigInt.asUintN(64, address - start + mappings.fileOffset[mapping]!);
+  return { address: offset, isPlaced: offset < MAX_PLACED_OFFSET };
 }

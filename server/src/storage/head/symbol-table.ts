@@ -5,7 +5,8 @@
 //
 // A process sees a binary at addresses of its own, and a function has as many addresses as it has instructions. Neither
 // tells two stacks apart here: a location that has lines has no address, and one that has none has an address relative
-// to its file. So all processes that run the same code share its stacks.
+// to its file. So all processes that run the same code share its stacks. Where the file is linked to, if the sender knew,
+// is kept with the mapping, since names are found by it.
 
 import { type Hash128, HashInput, newHash128 } from '../murmur3.ts';
 import { HashColumn } from './hash-column.ts';
@@ -20,7 +21,16 @@ export const LineField = { caller: 0, function: 1, line: 2, column: 3 } as const
 /** Fields of a row of {@link SymbolTable.functions}. */
 export const FunctionField = { name: 0, systemName: 1, filename: 2, startLine: 3 } as const;
 /** Fields of a row of {@link SymbolTable.mappings}. */
-export const MappingField = { filename: 0, buildId: 1 } as const;
+export const MappingField = { filename: 0, buildId: 1, place: 2 } as const;
+/** The field `place`: what the addresses of the mapping's locations are. */
+export const MappingPlace = {
+  /** What the sender gave, or none. */
+  asSent: 0,
+  /** Offsets in a file of which it is not known where it is linked to. */
+  fileOffset: 1,
+  /** Offsets in a file; the address that its offset 0 is linked at comes on top of this number. */
+  linkedAt: 2,
+} as const;
 /** Fields of a row of {@link SymbolTable.nodes}. */
 export const NodeField = { parent: 0, location: 1 } as const;
 
@@ -43,7 +53,7 @@ export class SymbolTable {
 
   constructor(budget: MemoryBudget) {
     this.strings = new StringTable(budget);
-    this.mappings = new TupleTable(2, budget);
+    this.mappings = new TupleTable(3, budget);
     this.functions = new TupleTable(4, budget);
     this.lines = new TupleTable(4, budget);
     this.locations = new TupleTable(5, budget);
