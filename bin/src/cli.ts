@@ -67,10 +67,19 @@ const commands: Readonly<Record<string, CommandDescription>> = {
     run: async (args) => (await import('./commands/record.ts')).record(args),
   },
   doctor: {
-    usage: '$0 doctor [--json]',
+    usage: '$0 doctor [--json] [--pid P [--duration 5s]]',
     summary: 'Say whether the agent can run on this host, and what is missing',
-    options: { json: { type: 'boolean', describe: 'Print JSON [default: a table]' } },
-    epilogue: 'Exits with 0 only when the agent can run.',
+    options: {
+      json: { type: 'boolean', describe: 'Print JSON [default: a table]' },
+      pid: {
+        ...text,
+        describe: 'Sample this process, with its descendants, and say how whole its stacks are',
+      },
+      duration: { ...text, describe: 'How long to sample it [default: 5s]' },
+    },
+    epilogue:
+      'Exits with 0 only when the agent can run. With --pid: per binary, the share of samples whose stack reaches the\n' +
+      "thread's start, and why the others ended before.",
     run: async (args) => (await import('./commands/doctor.ts')).doctor(args),
   },
   version: {

@@ -3,9 +3,11 @@
 // `hearthscope doctor`: prints what was found, for people or as JSON.
 
 import { type DoctorReport, examine } from '../doctor/report.ts';
-import { ExitCode } from '../exit-codes.ts';
+import { ExitCode, UsageError } from '../exit-codes.ts';
 
 export async function doctor(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  if (flags.pid !== undefined) return (await import('../doctor/stacks.ts')).examineStacks(flags);
+  if (flags.duration !== undefined) throw new UsageError('--duration belongs to --pid');
   const report = examine();
   process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
   return report.canRun ? ExitCode.ok : ExitCode.agentUnsupported;

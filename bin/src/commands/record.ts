@@ -39,6 +39,11 @@ export async function record(flags: Readonly<Record<string, unknown>>): Promise<
     frequencyHz: options.frequencyHz,
     ...(follow !== undefined && { follow }),
     symbolCacheBytes: configuration.agent.symbolCacheBytes,
+    ...(configuration.agent.cacheDir !== '' && { cacheDirectory: configuration.agent.cacheDir }),
+    naming: {
+      demangle: configuration.agent.demangle,
+      debuginfodUrls: configuration.agent.debuginfodUrls,
+    },
     logger,
     registry: new Registry(),
   });

@@ -40,6 +40,10 @@ export interface ServerConfiguration {
   /** Empty: the default user. */
   readonly user: string;
   readonly indexedAttributes: readonly string[];
+  readonly debugInfoUploads: boolean;
+  readonly debugInfoDirs: readonly string[];
+  readonly debugInfoMaxBytes: number;
+  readonly demangle: 'none' | 'simplified' | 'templates' | 'full';
 }
 
 export interface AgentConfiguration {
@@ -56,6 +60,12 @@ export interface AgentConfiguration {
   readonly caFile: string;
   readonly queueMaxBytes: number;
   readonly symbolCacheBytes: number;
+  readonly unwindMaxBytes: number;
+  /** Empty: nothing is kept. */
+  readonly cacheDir: string;
+  readonly symbolize: 'host' | 'server';
+  readonly demangle: 'none' | 'simplified' | 'templates' | 'full';
+  readonly debuginfodUrls: readonly string[];
   readonly metricsHost: string;
   readonly metricsPort: number | null;
   readonly metricsPortExplicit: boolean;
@@ -154,6 +164,10 @@ function typed(values: ReadonlyMap<string, unknown>, sources: ConfigurationSourc
       maxBodyBytes: bytes('server.max_body_bytes'),
       user: value<string | undefined>('server.user') ?? '',
       indexedAttributes: value('server.indexed_attributes'),
+      debugInfoUploads: value('server.debug_info_uploads'),
+      debugInfoDirs: value('server.debug_info_dirs'),
+      debugInfoMaxBytes: bytes('server.debug_info_max_bytes'),
+      demangle: value('server.demangle'),
     },
     agent: {
       endpoint: value('agent.endpoint'),
@@ -168,6 +182,12 @@ function typed(values: ReadonlyMap<string, unknown>, sources: ConfigurationSourc
       caFile: value('agent.ca_file'),
       queueMaxBytes: bytes('agent.queue_max_bytes'),
       symbolCacheBytes: bytes('agent.symbol_cache_bytes'),
+      unwindMaxBytes: bytes('agent.unwind_max_bytes'),
+      cacheDir: value<string | undefined>('agent.cache_dir') ?? defaultCacheDirectory(sources),
+      symbolize: value('agent.symbolize'),
+      demangle: value('agent.demangle'),
+      debuginfodUrls:
+        value<readonly string[] | undefined>('agent.debuginfod_urls') ?? debuginfodUrls(sources),
       metricsHost: value('agent.metrics_host'),
       metricsPort: port('agent.metrics_port'),
       metricsPortExplicit: values.has('agent.metrics_port'),
@@ -200,4 +220,17 @@ function defaultDataDirectory({ isRoot, environment }: ConfigurationSources): st
   if (!base)
     throw new UsageError('neither XDG_DATA_HOME nor HOME is set: say where to keep data with --data-dir');
   return join(base, 'hearthscope');
+}
+
+/** Empty, which keeps nothing, where there is no such place: a cache is not worth an error. */
+function defaultCacheDirectory({ isRoot, environment }: ConfigurationSources): string {
+  if (isRoot) return '/var/cache/hearthscope';
+  const home = environment.HOME;
+  const base = environment.XDG_CACHE_HOME || (home && join(home, '.cache'));
+  return base ? join(base, 'hearthscope') : '';
+}
+
+/** The variable that debuginfod's own client reads: addresses with spaces between them. */
+function debuginfodUrls({ environment }: ConfigurationSources): string[] {
+  return (environment.DEBUGINFOD_URLS ?? '').split(/\s+/).filter((url) => /^https?:\/\//.test(url));
 }

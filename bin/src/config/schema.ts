@@ -48,9 +48,15 @@ export interface ConfigurationSchema {
 const SERVER: readonly Command[] = ['up', 'server'];
 const AGENT: readonly Command[] = ['up', 'agent'];
 const AGENT_ALONE: readonly Command[] = ['agent'];
+const SAMPLING: readonly Command[] = ['up', 'agent', 'record'];
 const EVERY_SERVICE: readonly Command[] = ['up', 'server', 'agent'];
 const EVERYWHERE: readonly Command[] = ['up', 'server', 'agent', 'record'];
 
+const demangleMode = {
+  type: 'string',
+  enum: ['none', 'simplified', 'templates', 'full'],
+  default: 'full',
+} as const;
 const port = { type: 'integer', minimum: 0, maximum: 65535 } as const;
 /** A port, or `off` for no listener. */
 const optionalPort = { type: ['integer', 'string'], minimum: 0, maximum: 65535, format: 'off' } as const;
@@ -88,6 +94,8 @@ const serviceRule = {
 const MAX_SERVICE_RULES = 1000;
 const MAX_HEADERS = 64;
 const MAX_INDEXED_ATTRIBUTES = 64;
+const MAX_DEBUGINFOD_SERVERS = 8;
+const MAX_DEBUG_INFO_DIRS = 16;
 
 export const configurationSchema: ConfigurationSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -170,6 +178,34 @@ export const configurationSchema: ConfigurationSchema = {
             'Further resource attributes that become labels of a series; unbounded ones cost memory.',
           'x-flag': 'indexed-attributes',
           'x-commands': SERVER,
+        },
+        debug_info_uploads: {
+          type: 'boolean',
+          default: true,
+          description: 'Take debug information from agents, to name frames that come without names.',
+          'x-flag': 'debug-info-uploads',
+          'x-commands': SERVER,
+        },
+        debug_info_max_bytes: {
+          ...size,
+          default: '8GiB',
+          description:
+            'Disk space for uploaded debug information; what was needed least recently goes first.',
+          'x-flag': 'debug-info-max-bytes',
+          'x-commands': SERVER,
+        },
+        debug_info_dirs: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          maxItems: MAX_DEBUG_INFO_DIRS,
+          default: [],
+          description: 'Directories with a `.build-id` directory, such as /usr/lib/debug, searched as well.',
+          'x-flag': 'debug-info-dirs',
+          'x-commands': SERVER,
+        },
+        demangle: {
+          ...demangleMode,
+          description: 'C++ and Rust names that are found when a query asks for them, as for the agent.',
         },
       },
     },
@@ -268,7 +304,47 @@ export const configurationSchema: ConfigurationSchema = {
           default: '24MiB',
           description: 'Memory for symbol tables; the least recently used are dropped and read again.',
           'x-flag': 'symbol-cache-bytes',
-          'x-commands': ['up', 'agent', 'record'],
+          'x-commands': SAMPLING,
+        },
+        unwind_max_bytes: {
+          ...size,
+          default: '64MiB',
+          description: 'Memory for unwind tables; the least recently used are dropped and loaded again.',
+          'x-flag': 'unwind-max-bytes',
+          'x-commands': AGENT,
+        },
+        cache_dir: {
+          type: 'string',
+          description:
+            'Directory that keeps unwind tables and fetched symbols between runs; empty keeps nothing.',
+          'x-default': '/var/cache/hearthscope as root, otherwise $XDG_CACHE_HOME/hearthscope',
+          'x-flag': 'cache-dir',
+          'x-commands': SAMPLING,
+        },
+        symbolize: {
+          type: 'string',
+          enum: ['host', 'server'],
+          default: 'host',
+          description:
+            'Who names native code: this agent, or the server, to which binaries are then uploaded once.',
+          'x-flag': 'symbolize',
+          'x-commands': AGENT,
+        },
+        demangle: {
+          ...demangleMode,
+          description:
+            'C++ and Rust names: as compiled, without parameters and template arguments, without parameters, or whole.',
+          'x-flag': 'demangle',
+          'x-commands': SAMPLING,
+        },
+        debuginfod_urls: {
+          type: 'array',
+          items: httpUrl,
+          maxItems: MAX_DEBUGINFOD_SERVERS,
+          description: 'debuginfod servers to ask for the symbols of stripped binaries.',
+          'x-default': 'the variable DEBUGINFOD_URLS, else none',
+          'x-flag': 'debuginfod-urls',
+          'x-commands': SAMPLING,
         },
         metrics_host: {
           type: 'string',
