@@ -57,3 +57,23 @@ export async function withBpfStatistics<T>(measure: () => Promise<T>): Promise<T
     writeFileSync(control, before);
   }
 }
+
+/** Memory of all BPF maps a process has open, as the kernel accounts it. Each map counts once. */
+export function bpfMapMegabytes(pid: number): number {
+  let bytes = 0;
+  const seen = new Set<string>();
+  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+    let info: string;
+    try {
+      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    } catch {
+      continue; // The descriptor was closed since the directory was read.
+    }
+    const map = info.match(/^map_id:\s+(\d+)/m)?.[1];
+    const memory = info.match(/^memlock:\s+(\d+)/m)?.[1];
+    if (map === undefined || memory === undefined || seen.has(map)) continue;
+    seen.add(map);
+    bytes += Number(memory);
+  }
+  return bytes / 1e6;
+}

@@ -1,0 +1,3 @@
+module hearthscope.test/cgo
+
+go 1.21

@@ -1,0 +1,3 @@
+module hearthscope.test/known
+
+go 1.21
