@@ -103,7 +103,9 @@ int main(int, char **argv) { std::clock_t end = std::clock() + std::atoi(argv[1]
   it('have the names that a JIT compiler writes down', async (t) => {
     const script = `function busyFunction(n) { return n < 2 ? n : busyFunction(n - 1) + busyFunction(n - 2); }
 const end = Date.now() + 2500; while (Date.now() < end) busyFunction(20);`;
-    const { profile, pid } = await record(process.execPath, ['--perf-basic-prof', '-e', script]);
+    // Else node leaves a log of its own in the working directory.
+    const noLog = ['--no-logfile-per-isolate', '--logfile=/dev/null'];
+    const { profile, pid } = await record(process.execPath, ['--perf-basic-prof', ...noLog, '-e', script]);
     t.after(() => rmSync(`/tmp/perf-${pid}.map`, { force: true }));
     const names = linesOf(profile)
       .flat()

@@ -82,8 +82,11 @@ async function waiting(t: TestContext): Promise<{ pid: number; map: string }> {
   return { pid: child.pid, map };
 }
 
+/** Else node leaves a log of its own in the working directory. */
+const NO_LOG = ['--no-logfile-per-isolate', '--logfile=/dev/null'];
+
 test('functions that node compiled, by its perf map', { skip }, async (t) => {
-  const node = await TestProcess.start(process.execPath, ['--perf-basic-prof', '-e', script]);
+  const node = await TestProcess.start(process.execPath, ['--perf-basic-prof', ...NO_LOG, '-e', script]);
   const map = `/tmp/perf-${node.pid}.map`;
   t.after(async () => {
     await node[Symbol.asyncDispose]();
@@ -98,7 +101,7 @@ test('functions that node compiled, by its perf map', { skip }, async (t) => {
 });
 
 test('functions that node compiled, by its jitdump', { skip }, async () => {
-  const args = ['--perf-prof', `--perf-prof-path=${directory}`, '-e', script];
+  const args = ['--perf-prof', `--perf-prof-path=${directory}`, ...NO_LOG, '-e', script];
   await using node = await TestProcess.start(process.execPath, args);
   const dump = readdirSync(directory).find((name) => name === `jit-${node.pid}.dump`);
   assert.ok(dump !== undefined);
