@@ -104,8 +104,8 @@ int main(int, char **argv) { std::clock_t end = std::clock() + std::atoi(argv[1]
     const script = `function busyFunction(n) { return n < 2 ? n : busyFunction(n - 1) + busyFunction(n - 2); }
 const end = Date.now() + 2500; while (Date.now() < end) busyFunction(20);`;
     // Else node leaves a log of its own in the working directory.
-    const noLog = ['--no-logfile-per-isolate', '--logfile=/dev/null'];
-    const { profile, pid } = await record(process.execPath, ['--perf-basic-prof', ...noLog, '-e', script]);
+    const logAside = `--logfile=${join(directory, 'v8.log')}`;
+    const { profile, pid } = await record(process.execPath, ['--perf-basic-prof', logAside, '-e', script]);
     t.after(() => rmSync(`/tmp/perf-${pid}.map`, { force: true }));
     const names = linesOf(profile)
       .flat()

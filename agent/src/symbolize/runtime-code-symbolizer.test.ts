@@ -83,10 +83,10 @@ async function waiting(t: TestContext): Promise<{ pid: number; map: string }> {
 }
 
 /** Else node leaves a log of its own in the working directory. */
-const NO_LOG = ['--no-logfile-per-isolate', '--logfile=/dev/null'];
+const LOG_ASIDE = `--logfile=${join(directory, 'v8.log')}`;
 
 test('functions that node compiled, by its perf map', { skip }, async (t) => {
-  const node = await TestProcess.start(process.execPath, ['--perf-basic-prof', ...NO_LOG, '-e', script]);
+  const node = await TestProcess.start(process.execPath, ['--perf-basic-prof', LOG_ASIDE, '-e', script]);
   const map = `/tmp/perf-${node.pid}.map`;
   t.after(async () => {
     await node[Symbol.asyncDispose]();
@@ -101,7 +101,7 @@ test('functions that node compiled, by its perf map', { skip }, async (t) => {
 });
 
 test('functions that node compiled, by its jitdump', { skip }, async () => {
-  const args = ['--perf-prof', `--perf-prof-path=${directory}`, ...NO_LOG, '-e', script];
+  const args = ['--perf-prof', `--perf-prof-path=${directory}`, LOG_ASIDE, '-e', script];
   await using node = await TestProcess.start(process.execPath, args);
   const dump = readdirSync(directory).find((name) => name === `jit-${node.pid}.dump`);
   assert.ok(dump !== undefined);
