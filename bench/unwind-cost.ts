@@ -4,7 +4,7 @@
 // alternate: time of the BPF programs for a sample of 15, 35 and 65 frames, CPU of the profiler, and its memory with 300
 // processes of 60 binaries.
 //
-//   HEARTHSCOPE_BENCH_WINDOWS=3 (0: memory alone)  HEARTHSCOPE_BENCH_SECONDS=15   HEARTHSCOPE_BENCH_WARM_UP_SECONDS=40
+//   HEARTHSCOPE_BENCH_WINDOWS=3 (0: memory alone)  HEARTHSCOPE_BENCH_SECONDS=20   HEARTHSCOPE_BENCH_WARM_UP_SECONDS=40
 //   HEARTHSCOPE_BENCH_PROCESSES=300
 //   HEARTHSCOPE_BENCH_OTEL_PROFILER=path   PERF=path
 
@@ -28,7 +28,7 @@ import { type Profiler, peerName, startAgent, startPeer } from './harness/profil
 import { median, printTable, spread } from './harness/statistics.ts';
 
 const windows = Number(process.env.HEARTHSCOPE_BENCH_WINDOWS ?? 3);
-const seconds = Number(process.env.HEARTHSCOPE_BENCH_SECONDS ?? 15);
+const seconds = Number(process.env.HEARTHSCOPE_BENCH_SECONDS ?? 20);
 const processes = Number(process.env.HEARTHSCOPE_BENCH_PROCESSES ?? 300);
 const binaries = 60;
 const frequencyHz = 99;

@@ -4,7 +4,8 @@
 # Installs what is missing and builds what has changed: Debian packages, npm packages with the pinned Node, BPF and
 # addon, TypeScript, web page. A second run only looks. Options:
 #
-#   --tests   also what the tests need (a browser, a C compiler, tools they compare with)
+#   --tests        also what the tests need (a browser, a C compiler, tools they compare with)
+#   --full-tests   also what `npm run test:full` needs (a machine emulator, more compilers)
 #
 # Each step keeps its output in .stamps/; it is shown only when the step fails.
 set -eu
@@ -13,11 +14,16 @@ set -eu
 . "$(dirname -- "$0")/steps.sh"
 
 with_tests=no
+with_full_tests=no
 for option in "$@"; do
   case $option in
     --tests) with_tests=yes ;;
+    --full-tests)
+      with_tests=yes
+      with_full_tests=yes
+      ;;
     *)
-      echo "bootstrap: unknown option $option; the only one is --tests" >&2
+      echo "bootstrap: unknown option $option; there are --tests and --full-tests" >&2
       exit 2
       ;;
   esac
@@ -28,7 +34,9 @@ lock_checkout
 # ---- Debian packages -------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES="clang-19 llvm-19 libbpf-dev libelf-dev zlib1g-dev cmake make g++"
-TEST_PACKAGES="gcc libc6-dev libc6-dbg binutils chromium"
+COMPARED_TOOLS="libc6-dbg binutils gdb dwz lld-19 xz-utils"
+TEST_PACKAGES="gcc libc6-dev $COMPARED_TOOLS chromium"
+FULL_TEST_PACKAGES="qemu-system-x86 busybox-static cpio musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 LOCK_WAIT_SECONDS=300
 
 is_installed() {
@@ -60,7 +68,7 @@ if [ -r /etc/os-release ]; then
   esac
   case $distribution in
     # There, chromium is a snap in disguise, which needs a daemon: the tests of the page say that they skip.
-    *" ubuntu "*) TEST_PACKAGES="gcc libc6-dev libc6-dbg binutils" ;;
+    *" ubuntu "*) TEST_PACKAGES="gcc libc6-dev $COMPARED_TOOLS" ;;
   esac
 fi
 
@@ -73,6 +81,7 @@ build_tools_present() {
 
 wanted=$BUILD_PACKAGES
 [ "$with_tests" = no ] || wanted="$wanted $TEST_PACKAGES"
+[ "$with_full_tests" = no ] || wanted="$wanted $FULL_TEST_PACKAGES"
 build_options=
 if [ "$is_debian_family" = yes ]; then
   # shellcheck disable=SC2086

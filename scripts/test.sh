@@ -9,7 +9,9 @@
 set -eu
 
 directory=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-sh "$directory/bootstrap.sh" --tests
+needs=--tests
+[ "${1:-}" != --full ] || needs=--full-tests
+sh "$directory/bootstrap.sh" "$needs"
 
 # shellcheck source=scripts/steps.sh
 . "$directory/steps.sh"

@@ -24,8 +24,8 @@ constexpr size_t kMappingRingPages = 8;
 // Between two looks at what was mapped: short, as stacks may be walked wrongly meanwhile, and longer where processes
 // start all the time.
 constexpr std::chrono::milliseconds kMappingPause{1};
-constexpr std::chrono::milliseconds kMappingPauseInStorm{10};
-constexpr size_t kStormProcesses = 4; // in one look
+constexpr std::chrono::milliseconds kMappingPauseInStorm{3};
+constexpr size_t kStormProcesses = 16; // in one look
 
 class MappingWatch {
 public:

@@ -3,7 +3,7 @@
 // Rust names of a source compiled here: v0 against LLVM's demangler, legacy against the same source's v0 names.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ import { demangle } from './demangle.ts';
 import { decodePunycode } from './punycode.ts';
 import { filterNames, findTool, llvmCxxfilt, mangledNames } from './testing/reference-demangler.ts';
 
-const rustc = findTool('rustc');
+const found = findTool('rustc');
+// What rustup puts in the place of rustc may have no compiler behind it.
+const rustc = found !== undefined && spawnSync(found, ['--version']).status === 0 ? found : undefined;
 const withoutRust = rustc === undefined ? 'SKIPPED: rustc is not installed' : false;
 const withoutLlvm = llvmCxxfilt === undefined ? 'SKIPPED: llvm-cxxfilt-19 is not installed' : false;
 
