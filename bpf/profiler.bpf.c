@@ -167,7 +167,7 @@ int sample_stack(struct perf_event_context *context) {
   }
   header->generation = known ? known->generation : 0;
 
-  // Output (a copy of what is filled) rather than reserve, which takes a constant size: see docs/adr/0004-bpf.md.
+  // Output (a copy of what is filled) rather than reserve, which takes a constant size: see docs/adr/0012-unwind-tables.md.
   __u64 frames = header->kernel_frames + header->user_frames;
   __u64 bytes = SAMPLE_HEADER_BYTES + frames % FRAME_SLOTS * sizeof(__u64);
   long error = bpf_ringbuf_output(&samples, &state->record, bytes, BPF_RB_NO_WAKEUP);

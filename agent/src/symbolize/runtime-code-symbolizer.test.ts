@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeCodeSymbolizer } from './runtime-code-symbolizer.ts';
 import { SymbolCounters } from './symbol-counters.ts';
 import type { RuntimeCodeAnswer, RuntimeCodeRef } from './symbol-request.ts';
@@ -105,9 +106,16 @@ test('functions that node compiled, by its jitdump', { skip }, async () => {
   await using node = await TestProcess.start(process.execPath, args);
   const dump = readdirSync(directory).find((name) => name === `jit-${node.pid}.dump`);
   assert.ok(dump !== undefined);
-  // The names stand in the file as text; the address is 24 bytes before, in the record's head.
-  const bytes = readFileSync(join(directory, dump));
-  const head = [...bytes.toString('latin1').matchAll(/JS:[*^+]'?busyFunction/g)].at(-1)!.index;
+  // The names stand in the file as text; the address is 24 bytes before, in the record's head. V8 writes when its buffer
+  // is full.
+  let bytes = Buffer.alloc(0);
+  let head: number | undefined;
+  for (let attempt = 0; head === undefined && attempt < 100; attempt++) {
+    await sleep(100);
+    bytes = readFileSync(join(directory, dump));
+    head = [...bytes.toString('latin1').matchAll(/JS:[*^+]'?busyFunction/g)].at(-1)?.index;
+  }
+  assert.ok(head !== undefined, 'no code of the function was written');
   const { ask, counts } = start();
   const answer = ask(refTo(node.pid, bytes.readBigUInt64LE(head - 24)));
   assert.match(answer.shown[0]!, /busyFunction/);

@@ -6,6 +6,7 @@
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { trimMemory } from '@hearthscope/native';
 import { messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import type { AgentMetrics } from '../metrics.ts';
@@ -161,5 +162,6 @@ export class UnwindWorkerHandle implements UnwindSource {
     // A thread stuck in a system call (a dead network file system) cannot be ended; it must not hold up the agent's end.
     worker.unref();
     await Promise.race([worker.terminate(), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+    trimMemory();
   }
 }
