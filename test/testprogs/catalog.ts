@@ -124,7 +124,7 @@ export const KNOWN_PROGRAMS: readonly KnownProgram[] = [
     ],
     calls: calls({
       main: 'use_plugin',
-      use_plugin: `plugin_entry ${LIBRARY}`,
+      use_plugin: `plugin_entry seconds_of ${LIBRARY}`,
       plugin_entry: 'alpha_outer beta_outer',
       alpha_outer: 'alpha_inner',
       alpha_inner: 'alpha_leaf',
