@@ -60,7 +60,16 @@ describe('stacks of programs with known calls', { skip: agentCannotRun(), timeou
       if (stacks.built.variant.withoutUnwindTables === true) continue;
       if (stacks.samples < MIN_SAMPLES) continue;
       assert(stacks.right >= stacks.samples * RIGHT_SHARE_OF_PROGRAM, describeStacks(stacks));
-      assert.deepEqual(unseenChains(stacks), [], name);
+    }
+  });
+
+  // A compiler may make so little of a call that it is hardly ever met; not every compiler does.
+  it('show each known chain in some variant of the program', () => {
+    for (const [program, variants] of Map.groupBy(results, ({ built }) => built.program.name)) {
+      if (variants.every(({ samples }) => samples < MIN_SAMPLES)) continue;
+      const unseen = variants.map((stacks) => new Set(unseenChains(stacks)));
+      const never = [...unseen[0]!].filter((chain) => unseen.every((chains) => chains.has(chain)));
+      assert.deepEqual(never, [], program);
     }
   });
 
