@@ -52,7 +52,10 @@ class World {
     assert.equal(this.loaded.delete(id), true);
   }
 
+  hasRoomForMappings = true;
+
   setProcessMappings(pid: number, _start: bigint, generation: number, mappings: ProcessMappings): void {
+    if (!this.hasRoomForMappings) throw new NativeError('no room', 'ENOSPC');
     this.told.push({ pid, generation, tables: [...mappings.tables] });
   }
 
@@ -211,4 +214,20 @@ test('exec replaces everything that is known of a process', async () => {
   await world.settle();
   world.unwind.mappingsChanged(process, imageOf(1, '/usr/bin/cc'));
   assert.deepEqual(world.told.at(-1), { pid: 1, generation: 1, tables: [tableState.notBuilt] });
+});
+
+test('a process whose mappings find no room costs nothing but its own stacks', async () => {
+  const world = new World();
+  const [one, two] = [processOf(1), processOf(2)];
+  world.unwind.mappingsChanged(one, imageOf(0, '/bin/a'));
+  world.unwind.needed(one, 0x10000n);
+  await world.settle();
+  world.nowMillis += 2000;
+  world.hasRoomForMappings = false;
+  world.unwind.mappingsChanged(two, imageOf(0, '/bin/bb'));
+  assert.equal(world.tablesOf(2), undefined);
+  assert.equal(world.unwind.tables, 0, 'room is made');
+  world.hasRoomForMappings = true;
+  world.unwind.mappingsChanged(two, imageOf(1, '/bin/bb'));
+  assert.deepEqual(world.tablesOf(2), [tableState.notBuilt]);
 });

@@ -201,7 +201,8 @@ export class UnwindTables implements MappingsObserver {
     let loaded = this.#loaded.get(answer.content);
     if (loaded === undefined && answer.table !== undefined) {
       const id = this.#add(answer.table);
-      if (id !== undefined) {
+      if (id === 'refused') return;
+      if (id !== 'no_room') {
         loaded = { id, content: answer.content, firstPage: answer.table.firstPage, files: new Set() };
         this.#loaded.set(answer.content, loaded);
       }
@@ -212,16 +213,15 @@ export class UnwindTables implements MappingsObserver {
     loaded?.files.add(file);
   }
 
-  /** Undefined when there is no room for it yet. */
-  #add(table: UnwindTable): number | undefined {
+  #add(table: UnwindTable): number | 'no_room' | 'refused' {
     try {
       return this.#door.addUnwindTable(table);
     } catch (error) {
       if (!(error instanceof NativeError)) throw error;
       const reason = error.code === 'ENOSPC' ? 'no_room' : 'refused';
       this.#metrics.countOnce(this.#metrics.unwindTableLosses, reason, 1, error);
-      if (error.code === 'ENOSPC') this.#evict();
-      return undefined;
+      if (reason === 'no_room') this.#evict();
+      return reason;
     }
   }
 
@@ -281,7 +281,15 @@ export class UnwindTables implements MappingsObserver {
     const { image, files } = known;
     const { columns, dropped } = mappingColumns(image.mappings, (file) => files.get(keyOf(file))!);
     if (dropped > 0) this.#metrics.unwindTableLosses.inc({ reason: 'too_many_mappings' }, dropped);
-    this.#door.setProcessMappings(process.pid, process.startTimeNanos, image.generation, columns);
+    try {
+      this.#door.setProcessMappings(process.pid, process.startTimeNanos, image.generation, columns);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      // Its samples are kept for a while and then stay without callers; the next change of its mappings tries again.
+      const reason = error.code === 'ENOSPC' ? 'no_room_for_mappings' : 'mappings_refused';
+      this.#metrics.countOnce(this.#metrics.unwindTableLosses, reason, 1, error);
+      if (error.code === 'ENOSPC') this.#evict();
+    }
   }
 }
 
