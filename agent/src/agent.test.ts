@@ -112,16 +112,18 @@ describe('startAgent', { skip }, () => {
     const agent = await startTestAgent(t, options(receiver.endpoint));
     const ofService = (): ResourceProfile[] =>
       receiver.profiles.filter((each) => attribute(each, 'service.name') === 'split-service');
-    await receiver.until(() => ofService().length >= 2);
+    // On a busy machine the first batches go out with the names that are known by then.
+    const named = (): ResourceProfile | undefined =>
+      ofService().find(({ profile }) => profile.strings.includes('spin_seventy'));
+    await receiver.until(() => ofService().length >= 2 && named() !== undefined);
 
-    const [first] = ofService();
-    assert.equal(attribute(first!, 'host.name'), hostname());
-    assert.equal(attribute(first!, 'k8s.namespace.name'), 'shop');
-    const { profile } = first!;
+    const first = named()!;
+    assert.equal(attribute(first, 'host.name'), hostname());
+    assert.equal(attribute(first, 'k8s.namespace.name'), 'shop');
+    const { profile } = first;
     assert.deepEqual(profile.sampleTypes, [{ type: 'samples', unit: 'count' }]);
     assert.deepEqual(profile.periodType, { type: 'cpu', unit: 'nanoseconds' });
     assert.equal(profile.period, 10_101_010n);
-    assert.ok(profile.strings.includes('spin_seventy'));
     const keys = new Set(profile.attributes.map(({ key }) => key));
     for (const key of ['process.pid', 'thread.id', 'thread.name', 'process.executable.name']) {
       assert.ok(keys.has(key), key);
