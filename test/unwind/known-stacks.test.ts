@@ -20,6 +20,7 @@ const RIGHT_SHARE = 0.995;
 const RIGHT_SHARE_OF_PROGRAM = 0.95;
 /** Fewer say nothing about which chains there are. */
 const MIN_SAMPLES = 50;
+const MISSED_CHAINS_SHARE = 0.1;
 
 /** All variants, or the plain one and another that is a different one for each program. */
 function chosenVariants(variants: readonly Variant[], number: number): readonly Variant[] {
@@ -63,14 +64,20 @@ describe('stacks of programs with known calls', { skip: agentCannotRun(), timeou
     }
   });
 
-  // A compiler may make so little of a call that it is hardly ever met; not every compiler does.
-  it('show each known chain in some variant of the program', () => {
+  // Some calls take so little time that a few hundred samples may miss one of them; most are met each time.
+  it('show nearly all of the known chains', (test) => {
+    let known = 0;
+    const never: string[] = [];
     for (const [program, variants] of Map.groupBy(results, ({ built }) => built.program.name)) {
       if (variants.every(({ samples }) => samples < MIN_SAMPLES)) continue;
       const unseen = variants.map((stacks) => new Set(unseenChains(stacks)));
-      const never = [...unseen[0]!].filter((chain) => unseen.every((chains) => chains.has(chain)));
-      assert.deepEqual(never, [], program);
+      known += variants[0]!.built.program.chains.length;
+      for (const chain of unseen[0]!) {
+        if (unseen.every((chains) => chains.has(chain))) never.push(`${program}: ${chain}`);
+      }
     }
+    test.diagnostic(`${never.length} of ${known} chains were not met: ${never.join('; ')}`);
+    assert(known > 0 && never.length <= known * MISSED_CHAINS_SHARE, never.join('; '));
   });
 
   it('are right, all together', (test) => {
