@@ -29,13 +29,7 @@ export function bpfRun(pid: number): BpfRun {
   let nanos = 0;
   let runs = 0;
   const seen = new Set<string>();
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    let info: string;
-    try {
-      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
-    } catch {
-      continue; // The descriptor was closed since the directory was read.
-    }
+  for (const info of descriptorsOf(pid)) {
     const program = info.match(/^prog_id:\s+(\d+)/m)?.[1];
     const time = info.match(/^run_time_ns:\s+(\d+)/m)?.[1];
     if (program === undefined || time === undefined || seen.has(program)) continue;
@@ -62,13 +56,7 @@ export async function withBpfStatistics<T>(measure: () => Promise<T>): Promise<T
 export function bpfMapMegabytes(pid: number): number {
   let bytes = 0;
   const seen = new Set<string>();
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    let info: string;
-    try {
-      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
-    } catch {
-      continue; // The descriptor was closed since the directory was read.
-    }
+  for (const info of descriptorsOf(pid)) {
     const map = info.match(/^map_id:\s+(\d+)/m)?.[1];
     const memory = info.match(/^memlock:\s+(\d+)/m)?.[1];
     if (map === undefined || memory === undefined || seen.has(map)) continue;
@@ -76,4 +64,17 @@ export function bpfMapMegabytes(pid: number): number {
     bytes += Number(memory);
   }
   return bytes / 1e6;
+}
+
+/** What the kernel says of each open descriptor of a process. */
+function* descriptorsOf(pid: number): Generator<string> {
+  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+    let info: string;
+    try {
+      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    } catch {
+      continue; // The descriptor was closed since the directory was read.
+    }
+    yield info;
+  }
 }

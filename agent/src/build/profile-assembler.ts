@@ -6,6 +6,7 @@ import { STOP_REASONS } from '@hearthscope/native';
 import type { AttributeIndex, AttributeSetIndex, Profile } from '@hearthscope/profile/profile';
 import { ProfileBuilder } from '@hearthscope/profile/profile-builder';
 import { executableName } from '../discovery/service-name.ts';
+import { COMPLETE_STOP_REASONS } from '../unwind/stack-report.ts';
 import type { ResolvedBatch } from './batch-resolver.ts';
 import type { Frame } from './frame.ts';
 
@@ -16,9 +17,6 @@ export interface ProfileTiming {
   readonly durationNanos: bigint;
   readonly frequencyHz: number;
 }
-
-/** Stop reasons of stacks that are whole; all others are written on the sample. */
-const COMPLETE_STOP_REASONS: ReadonlySet<string> = new Set(['end_of_stack', 'no_user_stack']);
 
 export class ProfileAssembler {
   readonly #builder: ProfileBuilder;

@@ -10,7 +10,7 @@ import type { DwarfLimits } from '@hearthscope/profile/symbols/dwarf/dwarf-limit
 import { ElfFile, sectionType, virtualAddressOf } from '@hearthscope/profile/symbols/elf';
 import { DebugFiles, isUsableBuildId } from './debug-files.ts';
 import { FileUnreadableError, LazyFile } from './lazy-file.ts';
-import { type FileIdentity, OpenedFile, openMappedFile } from './mapped-file.ts';
+import { type FileIdentity, identityKey, OpenedFile, openMappedFile } from './mapped-file.ts';
 import { zstdNames } from './name-compression.ts';
 import { FailureCache, type LoadedBinary, SymbolCache } from './symbol-cache.ts';
 import type { SymbolCounters } from './symbol-counters.ts';
@@ -156,7 +156,7 @@ export class BinarySymbolizer {
     const file = openMappedFile(ref);
     if (!(file instanceof OpenedFile)) return file;
     this.#counters.add('opened_files', file.source);
-    const alias = aliasOf(file.identity);
+    const alias = identityKey(file.identity);
     const now = this.#now();
     const binary =
       this.#failures.get(alias, now) ?? this.#cache.getByAlias(alias, now) ?? this.#read(file, ref, alias);
@@ -269,10 +269,6 @@ function checksumOfNames(elf: ElfFile): number {
     }
   }
   return checksum;
-}
-
-function aliasOf({ device, inode, size, modifiedNanos }: FileIdentity): string {
-  return `${device}:${inode}:${size}:${modifiedNanos}`;
 }
 
 function reasonOf(error: unknown): string {

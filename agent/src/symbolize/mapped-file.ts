@@ -35,6 +35,11 @@ export function isSameIdentity(a: FileIdentity, b: FileIdentity): boolean {
   );
 }
 
+/** Equal for two looks at a file exactly when it has not changed between them. */
+export function identityKey({ device, inode, size, modifiedNanos }: FileIdentity): string {
+  return `${device}:${inode}:${size}:${modifiedNanos}`;
+}
+
 /** A regular file opened for reading; close it when done, since an open file blocks unmounting. */
 export class OpenedFile implements RandomAccess, Disposable {
   readonly source: FileSource;

@@ -6,7 +6,7 @@
 import { FormatError } from '@hearthscope/profile/errors';
 import { ElfFile } from '@hearthscope/profile/symbols/elf';
 import { buildUnwindTable } from '@hearthscope/profile/unwind/build-unwind-table';
-import { type FileIdentity, OpenedFile, openMappedFile } from '../symbolize/mapped-file.ts';
+import { identityKey, OpenedFile, openMappedFile } from '../symbolize/mapped-file.ts';
 import { binaryKey } from '../symbolize/symbol-request.ts';
 import { readVdso } from '../symbolize/vdso.ts';
 import type { TableCache } from './table-cache.ts';
@@ -44,7 +44,7 @@ export class TableReader {
       const file = openMappedFile(ref);
       if (!(file instanceof OpenedFile)) return failedUnwindAnswer(file);
       using _ = file;
-      const identity = identityOf(file.identity);
+      const identity = identityKey(file.identity);
       const elf = new ElfFile(file);
       const isRoots = file.identity.ownerUid === 0n;
       // Anybody can write a build id into a binary; only root's files are taken by their word.
@@ -90,8 +90,4 @@ function textSegmentsOf({ segments }: ElfFile): TextSegment[] {
       fileSize: Number(fileSize),
       address: Number(address),
     }));
-}
-
-function identityOf({ device, inode, size, modifiedNanos }: FileIdentity): string {
-  return `${device}:${inode}:${size}:${modifiedNanos}`;
 }

@@ -15,8 +15,8 @@
 //
 // Little-endian. A cache may be damaged or written by anybody: everything is checked, sizes before memory is taken.
 
+import { crc32 } from 'node:zlib';
 import { FormatError } from '../errors.ts';
-import { crc32 } from './crc32.ts';
 import { isUnwindRule, unwindRuleBytes } from './unwind-rule.ts';
 import { maxUnwindRules, type UnwindTable, unwindCommand, unwindPageBytes } from './unwind-table.ts';
 import { type UnwindTableLimits, unwindTableLimits } from './unwind-table-builder.ts';

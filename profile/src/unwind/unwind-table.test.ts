@@ -5,9 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { FormatError } from '../errors.ts';
-import { crc32 } from './crc32.ts';
 import { fillPieces, noPieces, type UnwindPieces, type UnwindRanges } from './unwind-ranges.ts';
 import {
   cfaKind,
