@@ -5,7 +5,7 @@
 
 import { writeSync } from 'node:fs';
 import { type DestinationStream, destination, type Logger, pino } from 'pino';
-import type { LogFormat, LogLevel } from './config/configuration.ts';
+import type { LogFormat, LogLevel } from './config/configuration-types.ts';
 
 const STDERR = 2;
 

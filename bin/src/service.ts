@@ -3,14 +3,19 @@
 // Starts the server or the agent inside this process from a resolved configuration. Each loads its own room only, so
 // that the agent does not carry the server's code in memory and the server runs without any native code.
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '@hearthscope/profile/errors';
+import { DEFAULT_VCS_TIMEOUT_MILLIS, type VcsOptions } from '@hearthscope/server/vcs/vcs-options';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { AgentConfiguration, Configuration, ServerConfiguration } from './config/configuration.ts';
-import { ExitCode } from './exit-codes.ts';
+import type { Configuration, VcsConfiguration } from './config/configuration-types.ts';
+import { ExitCode, UsageError } from './exit-codes.ts';
 import { exitCodeOf } from './failure.ts';
 
+/** What `up` supervises. */
 export type Component = 'server' | 'agent';
+export type ServiceKind = Component | 'collector';
 
 /** A started component. */
 export interface Service {
@@ -26,15 +31,13 @@ const SERVER_SHUTDOWN_MILLIS = 3000;
 
 /** @throws HearthscopeError when the component cannot start here */
 export async function startService(
-  component: Component,
+  component: ServiceKind,
   configuration: Configuration,
   logger: Logger,
 ): Promise<Service> {
   const registry = new Registry();
-  const service =
-    component === 'server'
-      ? await serve(configuration.server, logger, registry)
-      : await sample(configuration.agent, logger, registry);
+  const starters = { server: serve, collector: collect, agent: sample };
+  const service = await starters[component](configuration, logger, registry);
   const { otlpEndpoint, intervalMillis } = configuration.telemetry;
   if (otlpEndpoint === '') return { ...service, registry };
   const { startTelemetry } = await import('./telemetry.ts');
@@ -50,7 +53,7 @@ export async function startService(
 }
 
 async function serve(
-  options: ServerConfiguration,
+  { server: options, shown }: Configuration,
   logger: Logger,
   registry: Registry,
 ): Promise<Omit<Service, 'registry'>> {
@@ -68,6 +71,18 @@ async function serve(
     headMaxBytes: options.headMaxBytes,
     maxBodyBytes: options.maxBodyBytes,
     indexedAttributes: options.indexedAttributes,
+    pathPrefix: options.pathPrefix,
+    ...(options.tls !== undefined && { tls: options.tls }),
+    limits: options.limits,
+    ...(options.runtimeConfig !== undefined && { runtimeConfig: options.runtimeConfig }),
+    auth: options.auth.access,
+    multitenancyEnabled: options.auth.multitenancy,
+    asyncQueriesEnabled: options.asyncQueries,
+    recordingRules: {
+      ...options.recordingRules,
+      remoteWriteUrl: options.recordingRules.remoteWriteUrl || undefined,
+    },
+    ...(options.vcs !== undefined && { vcs: gitHubApp(options.vcs) }),
     debugInfo: {
       takesUploads: options.debugInfoUploads,
       directories: options.debugInfoDirs,
@@ -75,6 +90,7 @@ async function serve(
       limits: { maxTotalBytes: options.debugInfoMaxBytes },
     },
     user: isRoot() && options.user !== 'root' ? resolveUser(options.user || undefined) : null,
+    shownConfiguration: shown,
     uiDir: userInterfaceDirectory(),
     logger,
     registry,
@@ -84,13 +100,44 @@ async function serve(
   return { ports: { httpPort, otlpGrpcPort, otlpHttpPort }, stop: () => server.stop() };
 }
 
+/** The secrets are read here, where the process may still be root. */
+function gitHubApp({ clientSecretFile, sessionSecretFile, ...app }: VcsConfiguration): VcsOptions {
+  return {
+    ...app,
+    clientSecret: secretOf(clientSecretFile),
+    sessionSecret: secretOf(sessionSecretFile),
+    requestTimeoutMillis: DEFAULT_VCS_TIMEOUT_MILLIS,
+  };
+}
+
+/** @throws UsageError */
+function secretOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new UsageError(`cannot read the secret in ${path}: ${messageOf(error)}`);
+  }
+}
+
 /** Vite builds the page into the server's own package, wherever that is installed. */
 function userInterfaceDirectory(): string {
   return fileURLToPath(new URL('../dist/ui', import.meta.resolve('@hearthscope/server/server')));
 }
 
+async function collect(
+  { server: doors, forward }: Configuration,
+  logger: Logger,
+  registry: Registry,
+): Promise<Omit<Service, 'registry'>> {
+  const { startCollector } = await import('./forward/collector.ts');
+  const shutdownMillis = SERVER_SHUTDOWN_MILLIS;
+  const collector = await startCollector({ doors, forward, logger, registry, shutdownMillis });
+  const { httpPort, otlpGrpcPort, otlpHttpPort } = collector;
+  return { ports: { httpPort, otlpGrpcPort, otlpHttpPort }, stop: () => collector.stop() };
+}
+
 async function sample(
-  options: AgentConfiguration,
+  { agent: options }: Configuration,
   logger: Logger,
   registry: Registry,
 ): Promise<Omit<Service, 'registry'>> {

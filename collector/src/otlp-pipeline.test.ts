@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { labelValue, ProfileTypeLabels } from '@hearthscope/profile/labels';
+import { type TenantLimits, tenantLimits } from './limits/tenant-limits.ts';
 import type { NormalisedProfile } from './normalised-profile.ts';
-import { normaliseOtlpRequest, type PipelineOptions } from './otlp-pipeline.ts';
-import { DEFAULT_PIPELINE_LIMITS, type PipelineLimits } from './pipeline-limits.ts';
+import { normaliseOtlpRequest, type OtlpPipelineOptions } from './otlp-pipeline.ts';
+import { DEFAULT_RELABEL_RULE, type RelabelRule } from './relabel/relabel-rule.ts';
 import { encodeTestRequest, type TestProfile } from './testing/otlp-request.ts';
 
 const NOW_MILLIS = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -23,11 +24,12 @@ const PROFILE: TestProfile = {
 
 function normalise(
   profiles: readonly Partial<TestProfile>[],
-  options: { indexedAttributes?: string[]; limits?: Partial<PipelineLimits> } = {},
+  options: { indexedAttributes?: string[]; limits?: Partial<TenantLimits> } = {},
 ) {
-  const full: PipelineOptions = {
+  const full: OtlpPipelineOptions = {
+    tenant: 'anonymous',
     indexedAttributes: options.indexedAttributes ?? [],
-    limits: { ...DEFAULT_PIPELINE_LIMITS, ...options.limits },
+    limits: tenantLimits(options.limits ?? {}),
     now: () => NOW_MILLIS,
   };
   return normaliseOtlpRequest(
@@ -36,6 +38,7 @@ function normalise(
   );
 }
 
+/** Without those of the profile type, which nobody sets. */
 function userLabels({ labels }: NormalisedProfile): Record<string, string> {
   const pairs = labels.filter(({ name }) => !name.startsWith('__')).map(({ name, value }) => [name, value]);
   return Object.fromEntries(pairs);
@@ -76,6 +79,164 @@ test('types by sample type, period type and period', () => {
   }
 });
 
+test('each OTLP type and the type it is stored as', () => {
+  const rows: [
+    sampleType: string,
+    periodType: string,
+    period: number,
+    stored: string | RegExp,
+    value: bigint,
+  ][] = [
+    ['samples:count', 'cpu:nanoseconds', 1000, 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', 3000n],
+    ['samples:count', 'cpu:nanoseconds', 0, 'cpu:samples:count:cpu:nanoseconds', 3n],
+    ['samples:count', 'wall:nanoseconds', 1000, 'wall:samples:count:wall:nanoseconds', 3n],
+    ['samples:count', ':', 1000, /invalid metric name/, 0n],
+    ['off_cpu:nanoseconds', ':', 0, 'off_cpu:off_cpu:nanoseconds::', 3n],
+    ['off_cpu:nanoseconds', ':', 7, 'off_cpu:off_cpu:nanoseconds::', 3n],
+    ['off_cpu:nanoseconds', 'cpu:nanoseconds', 7, 'off_cpu:off_cpu:nanoseconds:cpu:nanoseconds', 3n],
+    ['off_cpu:count', ':', 0, /invalid metric name/, 0n],
+    ['otlp_test:count', 'otlp_test:samples', 1, 'otlp_test:otlp_test:count:otlp_test:samples', 3n],
+    ['wall:time', 'cpu:milliseconds', 1, 'cpu:wall:time:cpu:milliseconds', 3n],
+    ['cpu-time:nanoseconds', 'cpu:nanoseconds', 1, /sample type contains -/, 0n],
+    ['a:b:c', 'cpu:nanoseconds', 1, 'cpu:a:b:cpu:nanoseconds', 3n],
+    [':count', 'cpu:nanoseconds', 1, /sample type has no name/, 0n],
+  ];
+  for (const [sampleType, periodType, period, stored, value] of rows) {
+    const { accepted, rejected } = normalise([{ sampleType, periodType, period }]);
+    const row = `${sampleType} ${periodType} ${period}`;
+    if (stored instanceof RegExp) {
+      assert.equal(accepted.length, 0, row);
+      assert.deepEqual(
+        rejected.map(({ what, reason, count }) => [what, reason, count]),
+        [['profile', 'malformed_profile', 1]],
+        row,
+      );
+      assert.match(rejected[0]!.message, stored);
+    } else {
+      assert.equal(typeOf(accepted[0]!), stored, row);
+      assert.equal(valuesOf(accepted[0]!)[0], value, row);
+      assert.deepEqual(userLabels(accepted[0]!), { service_name: 'shop' }, row);
+    }
+  }
+});
+
+test('a request without dictionary or without profiles is an error', () => {
+  const options = { tenant: '', indexedAttributes: [], limits: tenantLimits({}), now: () => NOW_MILLIS };
+  for (const [encoding, withoutDictionary, withoutProfiles] of [
+    ['protobuf', Uint8Array.of(0x0a, 0), Uint8Array.of(0x12, 0)],
+    ['json', Buffer.from('{"resourceProfiles":[{}]}'), Buffer.from('{"dictionary":{}}')],
+  ] as const) {
+    const run = (bytes: Uint8Array) => () => normaliseOtlpRequest(bytes, { ...options, encoding });
+    assert.throws(run(withoutDictionary), {
+      code: 'invalid_argument',
+      message: 'missing profile metadata dictionary',
+    });
+    assert.throws(run(withoutProfiles), { code: 'invalid_argument', message: 'missing resource profiles' });
+  }
+});
+
+test('a request in JSON is stored as the same in protobuf', () => {
+  const json = {
+    resourceProfiles: [
+      {
+        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] },
+        scopeProfiles: [
+          {
+            profiles: [
+              {
+                sampleType: { typeStrindex: 1, unitStrindex: 2 },
+                periodType: { typeStrindex: 3, unitStrindex: 4 },
+                period: '1000',
+                timeUnixNano: String(NOW_NANOS),
+                samples: [{ stackIndex: 1, values: ['3'], timestampsUnixNano: [String(NOW_NANOS)] }],
+              },
+            ],
+          },
+        ],
+      },
+    ],
+    dictionary: {
+      stringTable: ['', 'samples', 'count', 'cpu', 'nanoseconds', 'main'],
+      functionTable: [{}, { nameStrindex: 5 }],
+      locationTable: [{}, { lines: [{ functionIndex: 1 }] }],
+      stackTable: [{}, { locationIndices: [1] }],
+    },
+  };
+  const { accepted, rejected } = normaliseOtlpRequest(Buffer.from(JSON.stringify(json)), {
+    tenant: 'anonymous',
+    indexedAttributes: [],
+    limits: tenantLimits({}),
+    now: () => NOW_MILLIS,
+    encoding: 'json',
+  });
+  assert.deepEqual(rejected, []);
+  assert.equal(typeOf(accepted[0]!), 'process_cpu:cpu:nanoseconds:cpu:nanoseconds');
+  assert.deepEqual(valuesOf(accepted[0]!), [3000n]);
+  assert.deepEqual([...accepted[0]!.profile.samples.timestampUnixNanos], [NOW_NANOS]);
+});
+
+test('the rules and limits of a tenant hold for OTLP too', () => {
+  const drop: RelabelRule = {
+    ...DEFAULT_RELABEL_RULE,
+    action: 'drop',
+    sourceLabels: ['service_name', '__name__'],
+    regex: 'db;process_cpu',
+  };
+  const rename: RelabelRule = { ...DEFAULT_RELABEL_RULE, targetLabel: 'region', replacement: 'eu' };
+  const dropped = normalise([{}, { resource: { 'service.name': 'db' } }], {
+    limits: { relabelRules: [drop, rename] },
+  });
+  assert.deepEqual(dropped.accepted.map(userLabels), [{ region: 'eu', service_name: 'shop' }]);
+  assert.deepEqual(
+    dropped.rejected.map(({ what, reason, count }) => [what, reason, count]),
+    [['profile', 'dropped_by_relabel_rules', 1]],
+  );
+  const sanitized = normalise([{ resource: { 'service.name': 'shop', 'host.name': 'a' } }], {
+    limits: { sanitizeLabelNames: true },
+  });
+  assert.deepEqual(userLabels(sanitized.accepted[0]!), { host_name: 'a', service_name: 'shop' });
+  const keep = { ...drop, sourceLabels: ['__type__'], regex: 'cpu' };
+  const typeless = normalise([{}], { limits: { sampleTypeRelabelRules: [keep] } });
+  assert.deepEqual(
+    [typeless.accepted, typeless.repaired],
+    [[], [{ reason: 'sample_type_dropped', count: 1 }]],
+  );
+  const usageGroups = [{ name: 'all', selector: '{service_name="shop"}' }];
+  const sampledOut = normalise([{}], { limits: { usageGroups, sampling: { all: 0 } } });
+  assert.deepEqual(
+    sampledOut.rejected.map(({ reason }) => reason),
+    ['dropped_by_sampling_rules'],
+  );
+  const stripped = normalise([{}], {
+    limits: { usageGroups, sampling: { all: 0 }, keepStrippedProfiles: true },
+  });
+  assert.deepEqual(valuesOf(stripped.accepted[0]!), [4000n]);
+  assert.equal(labelValue(stripped.accepted[0]!.labels, '__sampled__'), 'true');
+});
+
+test('each profile counts against the rate for its part of the request', () => {
+  const sizes: number[] = [];
+  const profiles = [PROFILE, { ...PROFILE, samples: PROFILE.samples.slice(1) }];
+  const bytes = encodeTestRequest(profiles);
+  const { accepted, rejected } = normaliseOtlpRequest(bytes, {
+    tenant: 'team',
+    indexedAttributes: [],
+    limits: tenantLimits({}),
+    now: () => NOW_MILLIS,
+    admission: {
+      admit: (tenant, _labels, sizeBytes) => {
+        sizes.push(sizeBytes);
+        return sizes.length === 1 ? undefined : { reason: 'rate_limited', message: `${tenant} is too fast` };
+      },
+    },
+  });
+  assert.equal(accepted.length, 1);
+  assert.deepEqual(rejected, [
+    { what: 'profile', reason: 'rate_limited', count: 1, message: 'team is too fast' },
+  ]);
+  assert.deepEqual(sizes, [Math.ceil((bytes.length / 3) * 2), Math.ceil(bytes.length / 3)]);
+});
+
 test('a type that has no name is refused with its reason, and costs nothing beside it', () => {
   const { accepted, rejected } = normalise([
     { sampleType: 'events:count', periodType: ':' },
@@ -99,7 +260,7 @@ test('a value that leaves int64 when scaled is refused', () => {
   assert.equal(normalise([{ samples, period: 1 }]).accepted.length, 1);
 });
 
-test('names of hosts, containers and Kubernetes objects are labels; the rest are attributes of the profile', () => {
+test('what a resource says of itself is labels, but for what has no bound', () => {
   const { accepted } = normalise([
     {
       resource: {
@@ -117,16 +278,16 @@ test('names of hosts, containers and Kubernetes objects are labels; the rest are
     },
   ]);
   assert.deepEqual(userLabels(accepted[0]!), {
+    build: 'x',
     'container.name': 'app',
+    'feature.on': 'true',
     'host.name': 'web-1',
     'k8s.namespace.name': 'prod',
     'k8s.pod.name': 'shop-1',
     service_name: 'shop',
   });
   assert.deepEqual(attributesOf(accepted[0]!), {
-    build: 'x',
     'container.id': '0123',
-    'feature.on': true,
     'k8s.pod.uid': 'f00',
     'otel.scope.name': 'agent',
     'otel.scope.version': '1.2',
@@ -199,7 +360,7 @@ test('a profile that splits into too many series loses the ones beyond the limit
 test('label limits at their edges, with the texts that clients know', () => {
   const resource = { 'service.name': 'shop', region: 'xyz' };
   const indexedAttributes = ['region'];
-  const reject = (limits: Partial<PipelineLimits>) =>
+  const reject = (limits: Partial<TenantLimits>) =>
     normalise([{ resource }], { indexedAttributes, limits }).rejected.map(({ message }) => message);
   assert.deepEqual(reject({ maxLabelNamesPerSeries: 2, maxLabelNameLength: 12, maxLabelValueLength: 4 }), []);
   assert.deepEqual(reject({ maxLabelNamesPerSeries: 1 }), [
@@ -255,7 +416,12 @@ test('samples that measured nothing are left out and counted', () => {
 });
 
 test('bytes that are no request are an error with an offset', () => {
-  const options = { indexedAttributes: [], limits: DEFAULT_PIPELINE_LIMITS, now: () => NOW_MILLIS };
+  const options = {
+    tenant: 'anonymous',
+    indexedAttributes: [],
+    limits: tenantLimits({}),
+    now: () => NOW_MILLIS,
+  };
   assert.throws(() => normaliseOtlpRequest(new Uint8Array([0x0a, 0x7f, 1]), options), {
     name: 'FormatError',
   });

@@ -7,9 +7,9 @@ import { DEFAULT_DECODE_LIMITS, type DecodeLimits } from '@hearthscope/profile/c
 export interface PipelineLimits {
   /** What the decoder accepts. */
   readonly decode: DecodeLimits;
-  /** Code units of a label's name. */
+  /** Bytes of a label's name in UTF-8. */
   readonly maxLabelNameLength: number;
-  /** Code units of a label's value. */
+  /** Bytes of a label's value in UTF-8. */
   readonly maxLabelValueLength: number;
   /** Labels of one series, those of the profile type not counted. */
   readonly maxLabelNamesPerSeries: number;

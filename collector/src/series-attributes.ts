@@ -1,34 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which attributes become labels. A label makes a series, so only names with few values on one host are indexed: who
-// runs, never which process, thread or build. Everything else stays an attribute of the profile or the sample, where it
-// can be searched and costs no series.
+// Which attributes become labels. A label makes a series, so what has a new value for each process, thread or build is
+// never one: it stays an attribute of the profile or the sample, where it can be searched and costs no series.
+//
+// What a resource says of itself is a label otherwise, as with Pyroscope: people select by it. What single samples say is
+// one only where it is known to have few values, or where the operator asks for it.
 
-import { SERVICE_NAME_LABEL } from '@hearthscope/profile/labels';
+import { type Label, SERVICE_NAME_LABEL } from '@hearthscope/profile/labels';
 import type { Attribute, Profile, ResourceProfile } from '@hearthscope/profile/profile';
 
 export const SERVICE_NAME_ATTRIBUTE = 'service.name';
 const EXECUTABLE_NAME_ATTRIBUTE = 'process.executable.name';
 const SCOPE_NAME_ATTRIBUTE = 'otel.scope.name';
 const SCOPE_VERSION_ATTRIBUTE = 'otel.scope.version';
-const UNKNOWN_SERVICE = 'unknown_service';
+/** The service of profiles that name none. */
+export const UNKNOWN_SERVICE = 'unknown_service';
 
-const BUILT_IN: readonly string[] = [SERVICE_NAME_ATTRIBUTE, 'host.name', 'container.name'];
+/** Labels wherever they stand. */
+const ALWAYS: readonly string[] = [SERVICE_NAME_ATTRIBUTE, 'host.name', 'container.name'];
 
 /** Names that people give (k8s.pod.name, k8s.namespace.name, …), not uids, which differ with every restart. */
 const KUBERNETES_NAME = /^k8s\.[a-z_]+\.name$/;
+
+/** Of a resource: what differs from process to process, from start to start or from build to build. */
+const UNBOUNDED =
+  /^(?:process\.(?!runtime\.(?:name|version|description)$)|thread\.|telemetry\.|os\.build_id$|container\.(?:id|command|command_line|command_args|image\.id|image\.repo_digests)$|host\.(?:id|ip|mac)$|service\.instance\.id$|profiler?\.)|(?:^|\.)(?:uid|start_time|creation_time)$/;
 
 /** The set of attribute names that become labels. */
 export class IndexedAttributes {
   readonly #names: ReadonlySet<string>;
 
-  /** @param configured what the operator adds to the built-in names */
+  /** @param configured what the operator adds */
   constructor(configured: readonly string[]) {
-    this.#names = new Set([...BUILT_IN, ...configured]);
+    this.#names = new Set([...ALWAYS, ...configured]);
   }
 
+  /** Whether the attribute is a label even where it is a sample's. */
   has(name: string): boolean {
     return this.#names.has(name) || KUBERNETES_NAME.test(name);
+  }
+
+  /** Whether an attribute of a resource, a scope or a whole profile is a label. */
+  hasOfResource({ key, value }: Attribute): boolean {
+    return this.has(key) || (typeof value !== 'number' && !UNBOUNDED.test(key));
   }
 }
 
@@ -68,8 +82,8 @@ export function groupBySeries(profile: Profile, indexed: IndexedAttributes): Ser
 
 /** The labels of a series and the attributes of the profile that is left. */
 export interface SeriesIdentity {
-  /** Name and value; `service_name` is always among them and no value is empty. */
-  readonly labels: ReadonlyMap<string, string>;
+  /** `service_name` is always among them; no name is there twice and no value is empty. */
+  readonly labels: readonly Label[];
   readonly profileAttributes: readonly Attribute[];
 }
 
@@ -83,15 +97,24 @@ export function seriesIdentity(
   const labels = new Map<string, string>();
   const kept = new Map<string, Attribute>();
   const scope: Attribute[] = [
-    ...source.scopeAttributes,
     { key: SCOPE_NAME_ATTRIBUTE, value: source.scopeName, unit: '' },
     { key: SCOPE_VERSION_ATTRIBUTE, value: source.scopeVersion, unit: '' },
   ];
-  for (const attributes of [ofSamples, source.profile.profileAttributes, source.resource.attributes, scope]) {
+  const hasName = ({ key }: Attribute) => indexed.has(key);
+  const hasOfResource = (attribute: Attribute) => indexed.hasOfResource(attribute);
+  const layers: readonly [readonly Attribute[], (attribute: Attribute) => boolean][] = [
+    [ofSamples, hasName],
+    [source.profile.profileAttributes, hasName],
+    [source.resource.attributes, hasOfResource],
+    [source.scopeAttributes, hasOfResource],
+    // Which library measured is not what anybody selects by.
+    [scope, hasName],
+  ];
+  for (const [attributes, isLabel] of layers) {
     for (const attribute of attributes) {
       const { key, value } = attribute;
       if (value === '') continue;
-      if (indexed.has(key)) {
+      if (isLabel(attribute)) {
         const name = key === SERVICE_NAME_ATTRIBUTE ? SERVICE_NAME_LABEL : key;
         if (!labels.has(name)) labels.set(name, String(value));
       } else if (!kept.has(key)) {
@@ -100,7 +123,10 @@ export function seriesIdentity(
     }
   }
   if (!labels.has(SERVICE_NAME_LABEL)) labels.set(SERVICE_NAME_LABEL, unknownService(kept));
-  return { labels, profileAttributes: [...kept.values()] };
+  return {
+    labels: [...labels].map(([name, value]) => ({ name, value })),
+    profileAttributes: [...kept.values()],
+  };
 }
 
 function unknownService(attributes: ReadonlyMap<string, Attribute>): string {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANONYMOUS_TENANT, MAX_TENANT_ID_LENGTH, tenantOf } from './tenant.ts';
+import { ANONYMOUS_TENANT, MAX_QUERY_TENANTS, MAX_TENANT_ID_LENGTH, tenantOf, tenantsOf } from './tenant.ts';
 
 const header = (id: string) => ({ 'x-scope-orgid': id });
 
@@ -28,4 +28,18 @@ test('a tenant id that could not name a folder is refused', () => {
     assert.throws(() => tenantOf(header(id), true), { code: 'invalid_argument' }, id);
   }
   assert.throws(() => tenantOf({ 'x-scope-orgid': ['a', 'b'] }, true), { code: 'invalid_argument' });
+});
+
+test('a query may name several tenants', () => {
+  assert.deepEqual(tenantsOf(header('a|b'), false), [ANONYMOUS_TENANT]);
+  assert.deepEqual(tenantsOf(header('b|a|b'), true), ['a', 'b']);
+  assert.deepEqual(tenantsOf(header('a'), true), ['a']);
+  assert.throws(() => tenantsOf({}, true), { code: 'unauthenticated', message: 'no org id' });
+  for (const bad of ['|', 'a|', 'a||b', 'a|..', 'a|b/c']) {
+    assert.throws(() => tenantsOf(header(bad), true), { code: 'invalid_argument' }, bad);
+  }
+  const many = (count: number) => header(Array.from({ length: count }, (_, n) => `t${n}`).join('|'));
+  assert.equal(tenantsOf(many(MAX_QUERY_TENANTS), true).length, MAX_QUERY_TENANTS);
+  assert.throws(() => tenantsOf(many(MAX_QUERY_TENANTS + 1), true), { code: 'invalid_argument' });
+  assert.throws(() => tenantOf(header('a|b'), true), { message: 'multiple org IDs present' });
 });

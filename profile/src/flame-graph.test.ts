@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { minimumTotal } from './cut-tree.ts';
 import { HearthscopeError } from './errors.ts';
-import { type FlameGraph, LEVEL_STRIDE, minimumTotal, toFlameGraph } from './flame-graph.ts';
+import { type FlameGraph, LEVEL_STRIDE, toFlameGraph } from './flame-graph.ts';
 import { compareNames } from './name-order.ts';
 import { buildStackTree, type StackTree, StackTreeBuilder } from './stack-tree.ts';
 import { profileFromText } from './testing/text-profile.ts';
@@ -128,14 +129,14 @@ test('equal nodes stay up to twice the number asked for, beyond it they all go t
   const tree = treeFromText(`boot 7\n${leaves}`);
   // 2 nodes above the ties, 21 ties.
   const twice = toFlameGraph(tree, 12);
-  assert.equal(minimumTotal(tree, 12), 1n);
+  assert.equal(minimumTotal(tree.total.subarray(1), 12), 1n);
   assert.equal(nodesOf(twice).length, 23);
   const over = toFlameGraph(tree, 11);
-  assert.equal(minimumTotal(tree, 11), 7n);
+  assert.equal(minimumTotal(tree.total.subarray(1), 11), 7n);
   assert.deepEqual(drawn(over), ['total[0..28] 0', 'boot[0..7] 7 | main[7..28] 0', 'other[7..28] 21']);
   assert.equal(over.total, twice.total);
   const flat = treeFromText(leaves.replaceAll('main;', ''));
-  assert.equal(minimumTotal(flat, 10), 2n);
+  assert.equal(minimumTotal(flat.total.subarray(1), 10), 2n);
   assert.deepEqual(
     boxes(toFlameGraph(flat, 10)).map((level) => level.map(({ name, total }) => `${name} ${total}`)),
     [['total 21'], ['other 21']],
@@ -220,7 +221,7 @@ test('property: the graph is the model, cut after the merge', () => {
       if (minTotal > 0n && totals.filter((total) => total >= minTotal).length > maxNodes * 2) {
         minTotal = totals.findLast((total) => total > minTotal) ?? minTotal + 1n;
       }
-      assert.equal(minimumTotal(tree, maxNodes), minTotal);
+      assert.equal(minimumTotal(tree.total.subarray(1), maxNodes), minTotal);
 
       const expected: string[][] = [];
       const draw = (node: ModelNode, name: string, x: bigint, depth: number): void => {

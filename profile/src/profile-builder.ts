@@ -229,12 +229,12 @@ export class ProfileBuilder {
     return this.#attributeSets.intern([...new Set(attributes)].sort((a, b) => a - b));
   }
 
-  /** @param traceId 32 lower-case hex digits @param spanId 16 lower-case hex digits; both '' means no link */
+  /** @param traceId 32 lower-case hex digits or '' @param spanId 16 lower-case hex digits or ''; both '' means no link */
   link(traceId: string, spanId: string): LinkIndex {
     const key = traceId + spanId;
     let index = this.#linkIndex.get(key);
     if (index === undefined) {
-      if (!/^[0-9a-f]{32}$/.test(traceId) || !/^[0-9a-f]{16}$/.test(spanId)) {
+      if (!/^(?:[0-9a-f]{32})?$/.test(traceId) || !/^(?:[0-9a-f]{16})?$/.test(spanId)) {
         throw defect(
           `trace id ${JSON.stringify(traceId)} and span id ${JSON.stringify(spanId)} are not 32 and 16 hex digits`,
         );

@@ -88,11 +88,11 @@ export interface AttributeSetTable {
   readonly attribute: Uint32Array;
 }
 
-/** The span a sample ran in. */
+/** The span a sample ran in. Row 0 has neither id; OTLP links have both, those of span profiles often the span's alone. */
 export interface Link {
-  /** 32 lower-case hex digits, or '' in row 0. */
+  /** 32 lower-case hex digits, or ''. */
   readonly traceId: string;
-  /** 16 lower-case hex digits, or '' in row 0. */
+  /** 16 lower-case hex digits, or ''. */
   readonly spanId: string;
 }
 

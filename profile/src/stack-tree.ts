@@ -12,14 +12,9 @@ import { HearthscopeError } from './errors.ts';
 import { locationFramesInSteps } from './frame-name.ts';
 import type { Profile } from './profile.ts';
 import { finish, type Steps } from './steps.ts';
+import { type TreeNodes, TreeShape, totalsInSteps } from './tree-shape.ts';
 
-export interface StackTree {
-  /** Nodes, the root included. */
-  readonly length: number;
-  readonly names: readonly string[];
-  /** Index into `names`; meaningless for the root. */
-  readonly name: Uint32Array;
-  readonly parent: Uint32Array;
+export interface StackTree extends TreeNodes {
   /** Value of the stacks that end here. */
   readonly self: BigInt64Array;
   /** `self` of the node and all below it. */
@@ -35,32 +30,26 @@ export interface StackSums {
   readonly value: BigInt64Array;
 }
 
-const INITIAL_SLOTS = 1024;
+const INITIAL_NODES = 1024;
 /** Stacks handled in one step. */
 const STACKS_PER_STEP = 1024;
+/** Samples handled in one step. */
+const SAMPLES_PER_STEP = 1 << 16;
 /** Names handled in one step. */
 const NAMES_PER_STEP = 4096;
-/** Nodes handled in one step. */
-const NODES_PER_STEP = 1 << 16;
+/** Frames handled in one step. */
+const FRAMES_PER_STEP = 1 << 18;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /** Builds a tree from any number of sources, whose names are merged. */
 export class StackTreeBuilder {
   readonly #names: string[] = [];
   readonly #nameIndex = new Map<string, number>();
-  readonly #parent = new Uint32Column();
-  readonly #name = new Uint32Column();
-  #self = new BigInt64Array(INITIAL_SLOTS);
-  /** Open addressing on (parent, name): node, or 0 for a free slot, as the root is nobody's child. */
-  #slots = new Uint32Array(INITIAL_SLOTS);
+  readonly #shape = new TreeShape();
+  #self = new BigInt64Array(INITIAL_NODES);
   #total = 0n;
   /** Names and nodes of the stack added last, root first: neighbours share most of their way down. */
   readonly #path: { name: number; node: number }[] = [];
-
-  constructor() {
-    this.#parent.push(0);
-    this.#name.push(0);
-  }
 
   name(text: string): number {
     let index = this.#nameIndex.get(text);
@@ -72,34 +61,43 @@ export class StackTreeBuilder {
   }
 
   /** Adds `value` to the stack `frames[from .. to]`, leaf first, of indexes given out by {@link name}. A value of zero
-   * leaves no nodes. @param value not negative @throws HearthscopeError when the sum of all values leaves int64 */
-  add(frames: ArrayLike<number>, value: bigint, from = 0, to = frames.length): void {
-    if (value === 0n) return;
+   * leaves no nodes. @param value not negative @returns the node of the leaf, 0 when there is none
+   * @throws HearthscopeError when the sum of all values leaves int64 */
+  add(frames: ArrayLike<number>, value: bigint, from = 0, to = frames.length): number {
+    if (value === 0n) return 0;
     if (value < 0n) throw new HearthscopeError('invalid_argument', `a stack has the negative value ${value}`);
     this.#total += value;
     if (this.#total > MAX_INT64) {
       throw new HearthscopeError('invalid_argument', 'the values of all stacks do not fit in 64 bits');
     }
     const node = this.#descend(frames, from, to);
+    if (this.#shape.length > this.#self.length) this.#growSelf();
     this.#self[node] = this.#self[node]! + value;
+    return node;
   }
 
   addSums(sums: StackSums): void {
     finish(this.addSumsInSteps(sums));
   }
 
-  *addSumsInSteps({ names, start, frame, value }: StackSums): Steps<void> {
+  /** @returns the node of each stack's leaf */
+  *addSumsInSteps({ names, start, frame, value }: StackSums): Steps<Uint32Array> {
     const nameOf = new Uint32Array(names.length);
     for (let name = 0; name < names.length; name++) {
       if (name % NAMES_PER_STEP === 0) yield;
       nameOf[name] = this.name(names[name]!);
     }
-    yield;
-    const frames = frame.map((name) => nameOf[name]!);
+    const frames = new Uint32Array(frame.length);
+    for (let at = 0; at < frame.length; at++) {
+      if (at % FRAMES_PER_STEP === 0) yield;
+      frames[at] = nameOf[frame[at]!]!;
+    }
+    const nodes = new Uint32Array(value.length);
     for (let stack = 0; stack < value.length; stack++) {
       if (stack % STACKS_PER_STEP === 0) yield;
-      this.add(frames, value[stack]!, start[stack]!, start[stack + 1]!);
+      nodes[stack] = this.add(frames, value[stack]!, start[stack]!, start[stack + 1]!);
     }
+    return nodes;
   }
 
   /** @param valueType which of the profile's sample types to add */
@@ -112,15 +110,9 @@ export class StackTreeBuilder {
   }
 
   *buildInSteps(): Steps<StackTree> {
-    const length = this.#parent.length;
-    const parent = this.#parent.finish();
-    const self = this.#self.slice(0, length);
-    const total = self.slice();
-    for (let node = length - 1; node > 0; node--) {
-      if (node % NODES_PER_STEP === 0) yield;
-      total[parent[node]!] = total[parent[node]!]! + total[node]!;
-    }
-    return { length, names: [...this.#names], name: this.#name.finish(), parent, self, total };
+    const nodes = { names: [...this.#names], ...this.#shape.finish() };
+    const self = this.#self.slice(0, nodes.length);
+    return { ...nodes, self, total: yield* totalsInSteps(nodes, self) };
   }
 
   #descend(frames: ArrayLike<number>, from: number, to: number): number {
@@ -135,46 +127,19 @@ export class StackTreeBuilder {
     let node = depth === 0 ? 0 : path[depth - 1]!.node;
     for (; at >= from; at--) {
       const name = frames[at]!;
-      node = this.#child(node, name);
+      node = this.#shape.child(node, name);
       path.push({ name, node });
     }
     return node;
   }
 
-  #child(parent: number, name: number): number {
-    const mask = this.#slots.length - 1;
-    let slot = hashOf(parent, name) & mask;
-    for (let node = this.#slots[slot]!; node !== 0; node = this.#slots[slot]!) {
-      if (this.#parent.data[node] === parent && this.#name.data[node] === name) return node;
-      slot = (slot + 1) & mask;
-    }
-    const node = this.#parent.length;
-    this.#slots[slot] = node;
-    this.#parent.push(parent);
-    this.#name.push(name);
-    if (node * 2 >= this.#slots.length) this.#grow();
-    return node;
-  }
-
-  #grow(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let node = 1; node < this.#parent.length; node++) {
-      let slot = hashOf(this.#parent.data[node]!, this.#name.data[node]!) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = node;
-    }
-    this.#slots = slots;
-    const self = new BigInt64Array(slots.length);
+  #growSelf(): void {
+    let capacity = this.#self.length;
+    while (capacity < this.#shape.length) capacity *= 2;
+    const self = new BigInt64Array(capacity);
     self.set(this.#self);
     this.#self = self;
   }
-}
-
-function hashOf(parent: number, name: number): number {
-  let hash = Math.imul(parent, 0x9e3779b1) ^ Math.imul(name, 0x85ebca77);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return hash ^ (hash >>> 13);
 }
 
 export function buildStackTree(input: StackSums): StackTree {
@@ -211,6 +176,7 @@ export function* stackSumsInSteps(profile: Profile, valueType = 0): Steps<StackS
   }
   const value = new BigInt64Array(stacks.length);
   for (let row = 0; row < samples.length; row++) {
+    if (row % SAMPLES_PER_STEP === 0) yield;
     const stack = samples.stack[row]!;
     const sum = value[stack]! + values[row]!;
     value[stack] = sum;

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One TCP port that speaks HTTP/1.1 and HTTP/2 without TLS. Clients of HTTP/2 over plain TCP begin with a fixed preface,
-// so the first bytes of a connection decide which of Node's servers it is given to:
+// One TCP port that speaks HTTP/1.1 and HTTP/2, with or without TLS. Clients of HTTP/2 over plain TCP begin with a fixed
+// preface, so the first bytes of a connection decide which of Node's servers it is given to; with TLS, the protocol that
+// was agreed on (ALPN) decides:
 //
-//   port ──▶ http.Server (listens, times out, counts) ──"PRI "──▶ http2 session ──▶ handler
-//                     └───────────────anything else──▶ HTTP/1.1 parser ────────────────┘
+//   port ──▶ http.Server (listens, times out, counts) ──"PRI " / h2──▶ http2 session ──▶ handler
+//                     └─────────────────────anything else──▶ HTTP/1.1 parser ────────────────┘
 //
 // `Upgrade: h2c` is ignored, as HTTP allows: such a client stays on HTTP/1.1.
 
 import http from 'node:http';
 import http2 from 'node:http2';
 import type net from 'node:net';
+import type tls from 'node:tls';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
+import type { TlsContext } from './tls/tls-context.ts';
 import {
   HTTP2_SESSION_WINDOW_BYTES,
   HTTP2_STREAM_WINDOW_BYTES,
@@ -30,6 +33,7 @@ export type TransportFailure =
   | 'reset'
   | 'session_error'
   | 'timeout'
+  | 'tls'
   | 'shutdown';
 
 export interface ListenOptions {
@@ -38,6 +42,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly limits: TransportLimits;
   readonly handler: RequestHandler;
+  /** Absent for plain text. */
+  readonly tls?: TlsContext | undefined;
   /** Called once for each failure, to be counted. */
   readonly onFailure: (failure: TransportFailure) => void;
   /** Whether the handler of a request keeps its deadline itself, as a large upload may take longer than others. */
@@ -67,9 +73,10 @@ export class PortListener {
   readonly #options: ListenOptions;
   readonly #http1: http.Server;
   readonly #http2: http2.Http2Server;
+  readonly #tls: tls.Server | undefined;
   readonly #acceptHttp1: (socket: net.Socket) => void;
   readonly #sockets = new Set<net.Socket>();
-  /** Connections that have not yet shown which protocol they speak. */
+  /** Connections that have not yet shown which protocol they speak, or are not yet encrypted. */
   readonly #undecided = new Set<net.Socket>();
   /** Open HTTP/2 sessions and how many requests each is busy with. */
   readonly #sessions = new Map<http2.Http2Session, number>();
@@ -101,6 +108,7 @@ export class PortListener {
     this.#acceptHttp1 = this.#http1.listeners('connection')[0] as (socket: net.Socket) => void;
     this.#http1.removeAllListeners('connection');
     this.#http1.on('connection', (socket) => this.#onConnection(socket));
+    this.#tls = this.#createTls(options);
 
     this.#http2 = http2.createServer({
       settings: {
@@ -133,6 +141,23 @@ export class PortListener {
     return (this.#http1.address() as net.AddressInfo).port;
   }
 
+  #createTls({ tls: context, limits, onFailure }: ListenOptions): tls.Server | undefined {
+    const server = context?.createServer(limits.headersTimeoutMillis);
+    server?.on('tlsClientError', (_error, socket) => {
+      if (!this.#stopping) onFailure('tls');
+      socket.destroy();
+    });
+    server?.on('secureConnection', (socket) => {
+      if (context?.accepts(socket)) {
+        this.#onSecureConnection(socket);
+      } else {
+        onFailure('tls');
+        socket.destroy();
+      }
+    });
+    return server;
+  }
+
   /** Accepts nothing more, closes idle connections at once, and gives requests in flight `graceMillis` to end. */
   async stop(graceMillis: number): Promise<void> {
     this.#stopping = true;
@@ -148,12 +173,38 @@ export class PortListener {
     }, graceMillis);
     await closed;
     clearTimeout(deadline);
+    if (this.#tls !== undefined) this.#options.tls?.release(this.#tls);
   }
 
   #onConnection(socket: net.Socket): void {
     this.#sockets.add(socket);
     this.#undecided.add(socket);
     socket.setNoDelay(true);
+    socket.once('close', () => {
+      this.#undecided.delete(socket);
+      this.#sockets.delete(socket);
+    });
+    if (this.#tls === undefined) {
+      this.#recognise(socket);
+    } else {
+      // A handshake that the client ends by closing its side is over.
+      socket.allowHalfOpen = false;
+      this.#tls.emit('connection', socket);
+    }
+  }
+
+  /** A connection is encrypted, and its protocol agreed on. */
+  #onSecureConnection(socket: tls.TLSSocket): void {
+    for (const tcpSocket of this.#undecided) {
+      if (peerOf(tcpSocket) === peerOf(socket)) this.#undecided.delete(tcpSocket);
+    }
+    socket.on('error', () => this.#options.onFailure('reset'));
+    if (socket.alpnProtocol === 'h2') this.#http2.emit('connection', socket);
+    else this.#acceptHttp1.call(this.#http1, socket);
+  }
+
+  /** Waits for what tells the protocols of a plain connection apart. */
+  #recognise(socket: net.Socket): void {
     let start: Buffer = Buffer.alloc(0);
     const deadline = setTimeout(() => {
       this.#options.onFailure('timeout');
@@ -183,10 +234,7 @@ export class PortListener {
     };
     const onEnd = () => socket.destroy();
     socket.on('data', onData).on('error', onError).on('end', onEnd);
-    socket.once('close', () => {
-      settle();
-      this.#sockets.delete(socket);
-    });
+    socket.once('close', settle);
   }
 
   #onHttp1Request(request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -256,6 +304,11 @@ export class PortListener {
     }
     socket.destroySoon();
   }
+}
+
+/** Both ends of a connection: what an encrypted one and the one below it have in common. */
+function peerOf({ localAddress, remoteAddress, remotePort }: net.Socket): string {
+  return `${localAddress} ${remoteAddress} ${remotePort}`;
 }
 
 /** Tells the client not to send another request on this connection. */

@@ -90,7 +90,10 @@ test('status pages', async () => {
   const metrics = await fetch(`${url}/metrics`);
   assert.match(metrics.headers.get('content-type')!, /^text\/plain/);
   const text = await metrics.text();
-  assert.match(text, /^hearthscope_otlp_requests_total\{transport="grpc",result="ok"\} [1-9]/m);
+  assert.match(
+    text,
+    /^hearthscope_receiver_requests_total\{receiver="otlp",transport="grpc",result="ok"\} [1-9]/m,
+  );
   assert.match(
     text,
     /^pyroscope_request_duration_seconds_count\{method="GET",route="ready",status_code="200",ws="false"\} 1$/m,

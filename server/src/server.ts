@@ -7,55 +7,35 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
-import { DEFAULT_PIPELINE_LIMITS } from '@hearthscope/collector/pipeline-limits';
-import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
+import { NO_AUTH } from '@hearthscope/collector/auth/auth-config';
+import { createAuthenticator } from '@hearthscope/collector/auth/authenticator';
+import { DEFAULT_TENANT_LIMITS, limitsOf } from '@hearthscope/collector/limits/tenant-limits';
+import { messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
-import { Counter, Gauge, type Registry } from 'prom-client';
-import { querierRoutes } from './api/querier-service.ts';
+import { Gauge, type Registry } from 'prom-client';
+import { ADHOC_WORKER_CODE } from './adhoc/adhoc-reader.ts';
 import { claimDataDirectory, giveContents } from './data-directory.ts';
-import { DebugInfo, type DebugInfoOptions } from './debuginfo/debug-info.ts';
+import { DebugInfo } from './debuginfo/debug-info.ts';
 import { isUploadPath, UPLOAD_ROUTE, type UploadReceiver } from './debuginfo/upload-receiver.ts';
 import { HttpApp } from './http/app.ts';
+import { addChallenge } from './http/challenge.ts';
 import { sendError } from './http/error-response.ts';
+import { withoutPrefix } from './http/path-prefix.ts';
 import { RequestMetrics } from './http/request-metrics.ts';
 import { loadStaticFiles, type StaticFiles } from './http/static-files.ts';
 import { Engine } from './ingest/engine.ts';
-import { type HttpRequest, PortListener, type RequestHandler } from './listen.ts';
-import { OTLP_HTTP_PATH } from './otlp/otlp-http.ts';
-import { OtlpReceiver } from './otlp/otlp-receiver.ts';
-import type { Readiness } from './otlp/receiver-context.ts';
+import { RuntimeConfig } from './limits/runtime-config.ts';
+import { openPorts } from './open-ports.ts';
 import { dropPrivileges, isReadableBy, isRoot, type UnprivilegedUser } from './privileges.ts';
+import type { Readiness } from './receivers/receiver-context.ts';
+import { Receivers } from './receivers/receivers.ts';
+import type { ServerOptions } from './server-options.ts';
+import { serviceGroups } from './service-groups.ts';
 import { DEFAULT_NAMING_LIMITS } from './symbolize/frame-namer.ts';
 import { SYMBOL_WORKER_CODE } from './symbolize/symbolizer.ts';
 import { DEFAULT_TRANSPORT_LIMITS } from './transport-limits.ts';
 
-export interface ServerOptions {
-  readonly host: string;
-  /** Of everything; 0 lets the kernel choose, as for the other ports. */
-  readonly httpPort: number;
-  /** null for none. */
-  readonly otlpGrpcPort: number | null;
-  /** null for none. */
-  readonly otlpHttpPort: number | null;
-  /** Whether an operator named the OTLP ports: then one that is taken is an error, else a warning. */
-  readonly otlpPortsExplicit: boolean;
-  readonly dataDir: string;
-  readonly headMaxBytes: number;
-  /** Of one request, after decompression. */
-  readonly maxBodyBytes: number;
-  /** Attribute names that become labels, beside the built-in ones. */
-  readonly indexedAttributes: readonly string[];
-  /** Whom to become when started as root; null to stay root. */
-  readonly user: UnprivilegedUser | null;
-  /** The built web UI. */
-  readonly uiDir: string;
-  /** Naming of frames that were sent without names. */
-  readonly debugInfo?: DebugInfoOptions;
-  readonly logger: Logger;
-  readonly registry: Registry;
-  /** How long requests in flight may go on after a stop was asked for. */
-  readonly shutdownMillis: number;
-}
+export type { ServerOptions } from './server-options.ts';
 
 export interface RunningServer {
   readonly httpPort: number;
@@ -71,43 +51,63 @@ const QUERIER_SERVICE = 'querier.v1.QuerierService';
  * @throws HearthscopeError when it cannot start; nothing of it is left running then */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
-  const { logger, registry } = options;
+  const { logger, registry, maxBodyBytes, pathPrefix = '' } = options;
   let readiness = (): Readiness => ({ ready: false, reason: 'starting' });
   let engine: Engine | undefined;
   let app: HttpApp | undefined;
   let uploads: UploadReceiver | undefined;
+  const runtimeConfig = new RuntimeConfig({
+    ...options.runtimeConfig,
+    defaults: options.limits ?? DEFAULT_TENANT_LIMITS,
+    onChange: (limits) => void engine?.setLimits(limits),
+    logger,
+    registry,
+  });
+  started.defer(() => runtimeConfig.close());
+  const limitsOfTenant = (tenant: string) => limitsOf(runtimeConfig.limits, tenant);
+  const authenticator = createAuthenticator(options.auth ?? NO_AUTH, {
+    multitenancyEnabled: options.multitenancyEnabled ?? false,
+    onReloadFailure: (reason, error, isNew) => {
+      if (isNew) logger.error({ reason }, `the credentials cannot be read again: ${error.message}`);
+    },
+  });
+  started.defer(() => authenticator.close?.());
 
-  const receiver = new OtlpReceiver({
+  const receivers = new Receivers({
     service: {
       readiness: () => readiness(),
-      export: (tenant, body) => engine!.ingestOtlp(tenant, body),
+      exportOtlp: (tenant, body, encoding) => engine!.exportOtlp(tenant, body, encoding),
+      push: (tenant, body, encoding) => engine!.push(tenant, body, encoding),
+      ingest: (tenant, request) => engine!.ingest(tenant, request),
     },
-    maxBodyBytes: options.maxBodyBytes,
-    maxInFlightBytes: Math.max(DEFAULT_TRANSPORT_LIMITS.maxInFlightBytes, options.maxBodyBytes),
-    isMultitenancyEnabled: false,
+    authenticator,
+    maxBodyBytesOf: (tenant) => {
+      const { ingestionBodyLimitBytes } = limitsOfTenant(tenant);
+      return ingestionBodyLimitBytes === 0 ? maxBodyBytes : Math.min(maxBodyBytes, ingestionBodyLimitBytes);
+    },
+    maxInFlightBytes: Math.max(DEFAULT_TRANSPORT_LIMITS.maxInFlightBytes, maxBodyBytes),
     healthServices: [QUERIER_SERVICE],
     logger,
     registry,
   });
-  const metrics = new RequestMetrics(registry, logger);
+  const metrics = new RequestMetrics(registry, logger, authenticator);
   const ports = await openPorts(options, {
     http: (request, response) => {
-      const path = pathOf(request);
+      request.url = withoutPrefix(request.url ?? '/', pathPrefix);
+      const path = pathOf(request.url);
+      if (authenticator.challenge !== undefined) addChallenge(response, authenticator.challenge);
       const isUpload = isUploadPath(path);
       metrics.observe(request, response, isUpload ? UPLOAD_ROUTE : path);
-      if (receiver.handles(path)) receiver.handle(request, response, path);
+      if (receivers.handles(path)) receivers.handle(request, response, path);
       else if (isUpload && uploads !== undefined) uploads.handle(request, response, path);
       else if (app !== undefined) app.handle(request, response);
       else sendError(response, 'unavailable', `not ready: ${readiness().reason}`);
     },
-    otlp: (request, response) => receiver.handle(request, response, pathOf(request)),
-    hasOwnDeadline: (request) => uploads !== undefined && isUploadPath(pathOf(request)),
+    otlp: (request, response) => receivers.handle(request, response, pathOf(request.url)),
+    hasOwnDeadline: ({ url = '/' }) =>
+      uploads !== undefined && isUploadPath(pathOf(withoutPrefix(url, pathPrefix))),
   });
-  const stopPorts = (graceMillis: number) =>
-    Promise.all(ports.all.map((listener) => listener.stop(graceMillis)));
-  started.defer(async () => {
-    await stopPorts(0);
-  });
+  started.defer(() => ports.stop(0));
 
   const user = isRoot() ? options.user : null;
   const ui = await loadUi(options.uiDir, logger);
@@ -122,7 +122,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       limits: { ...DEFAULT_NAMING_LIMITS, ...debugInfoOptions.namingLimits },
     },
     headMaxBytes: options.headMaxBytes,
-    pipeline: { indexedAttributes: options.indexedAttributes, limits: DEFAULT_PIPELINE_LIMITS },
+    pipeline: { indexedAttributes: options.indexedAttributes },
+    limits: runtimeConfig.limits,
     logger,
     registry,
   });
@@ -139,32 +140,45 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   started.defer(() => debugInfo.stop());
   const version = packageVersion();
+  const serviceOptions = {
+    server: options,
+    version,
+    deletions: runningEngine,
+    limits: () => runtimeConfig.limits,
+    mustLoadNow: user !== null && !isReadableBy(user, fileURLToPath(ADHOC_WORKER_CODE)),
+  };
+  const groups = await serviceGroups(serviceOptions, {
+    querier: runningEngine.querier,
+    authenticator,
+    dataDir,
+    limitsOf: limitsOfTenant,
+    now: () => Date.now(),
+    logger,
+    registry,
+  });
+  for (const { close } of groups) if (close !== undefined) started.defer(close);
   const runningApp = await HttpApp.create({
     ui,
-    routes: (router) => {
-      querierRoutes(runningEngine)(router);
-      debugInfo.routes(router);
-    },
+    groups: [...groups, { connect: debugInfo.routes(authenticator) }],
     readiness: () => readiness(),
-    version,
     registry,
     logger,
   });
   started.defer(() => runningApp.close());
-  for (const path of [OTLP_HTTP_PATH, UPLOAD_ROUTE, ...runningApp.paths]) metrics.addRoute(path);
+  for (const path of [...Receivers.paths, UPLOAD_ROUTE, ...runningApp.paths]) metrics.addRoute(path);
   publishBuildInfo(registry, version);
 
   if (user !== null) becomeUnprivileged(user, dataDir, logger);
   else if (isRoot()) logger.warn('the server runs as root, as it was told to');
 
   app = runningApp;
-  uploads = debugInfo.uploadReceiver(() => readiness());
-  readiness = () => runningEngine.ready();
+  uploads = debugInfo.uploadReceiver(() => readiness(), authenticator);
+  readiness = () => runningEngine.readiness();
   const steps = started.move();
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     readiness = () => ({ ready: false, reason: 'stopping' });
-    await stopPorts(options.shutdownMillis);
+    await ports.stop(options.shutdownMillis);
     await steps.disposeAsync();
   };
   return {
@@ -176,74 +190,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       return stopped;
     },
   };
-}
-
-interface OpenPorts {
-  readonly http: PortListener;
-  readonly otlpGrpc: PortListener | undefined;
-  readonly otlpHttp: PortListener | undefined;
-  readonly all: readonly PortListener[];
-}
-
-/** @throws HearthscopeError when a port that must be had is taken; none is open then */
-async function openPorts(
-  options: ServerOptions,
-  handlers: {
-    readonly http: RequestHandler;
-    readonly otlp: RequestHandler;
-    /** Of the requests of the HTTP port. */
-    readonly hasOwnDeadline: (request: HttpRequest) => boolean;
-  },
-): Promise<OpenPorts> {
-  const { host, logger, registry } = options;
-  const failures = new Counter({
-    name: 'hearthscope_transport_failures_total',
-    help: 'Connections and requests that ended without an answer of a handler, by reason.',
-    labelNames: ['reason'],
-    registers: [registry],
-  });
-  await using opened = new AsyncDisposableStack();
-  const all: PortListener[] = [];
-  const open = async (
-    port: number,
-    handler: RequestHandler,
-    hasOwnDeadline = (_request: HttpRequest) => false,
-  ): Promise<PortListener> => {
-    const listener = await PortListener.listen({
-      host,
-      port,
-      handler,
-      limits: DEFAULT_TRANSPORT_LIMITS,
-      onFailure: (reason) => failures.inc({ reason }),
-      hasOwnDeadline,
-    });
-    opened.defer(() => listener.stop(0));
-    all.push(listener);
-    return listener;
-  };
-  const taken: number[] = [];
-  const openOtlp = async (port: number | null): Promise<PortListener | undefined> => {
-    if (port === null) return undefined;
-    try {
-      return await open(port, handlers.otlp);
-    } catch (error) {
-      if (options.otlpPortsExplicit || !(error instanceof HearthscopeError)) throw error;
-      logger.debug({ port }, messageOf(error));
-      taken.push(port);
-      return undefined;
-    }
-  };
-  const http = await open(options.httpPort, handlers.http, handlers.hasOwnDeadline);
-  const otlpGrpc = await openOtlp(options.otlpGrpcPort);
-  const otlpHttp = await openOtlp(options.otlpHttpPort);
-  if (taken.length > 0) {
-    logger.warn(
-      `cannot listen on port ${taken.join(' and ')} for OTLP: port ${http.port} takes OTLP as well, ` +
-        'or name other ports with --otlp-grpc-port and --otlp-http-port',
-    );
-  }
-  opened.move();
-  return { http, otlpGrpc, otlpHttp, all };
 }
 
 /** A server without its web UI is still a server: it says so, and answers its API. */
@@ -278,7 +224,7 @@ function publishBuildInfo(registry: Registry, version: string): void {
   }).set({ version, revision: '', branch: '', goversion: '' }, 1);
 }
 
-/** The path of a request, without its query. */
-function pathOf(request: HttpRequest): string {
-  return (request.url ?? '/').split('?', 1)[0]!;
+/** The path of a URL, without its query. */
+function pathOf(url = '/'): string {
+  return url.split('?', 1)[0]!;
 }

@@ -34,7 +34,7 @@ export async function callQuerier<T>(baseUrl: string, method: string, request: o
 export async function flameGraph(
   baseUrl: string,
   labelSelector: string,
-  { minutes = 30, profileTypeID = CPU_PROFILE_TYPE, maxNodes = 16_384 } = {},
+  { minutes = 30, profileTypeID = CPU_PROFILE_TYPE, maxNodes = 16_384, spanSelector = [] as string[] } = {},
 ): Promise<FlameGraphNode[]> {
   const now = Date.now();
   const { flamegraph } = await callQuerier<{ flamegraph?: FlameGraph }>(baseUrl, 'SelectMergeStacktraces', {
@@ -43,6 +43,7 @@ export async function flameGraph(
     start: now - minutes * 60_000,
     end: now + 60_000,
     maxNodes,
+    spanSelector,
   });
   return flamegraph ? decodeLevels(flamegraph) : [];
 }

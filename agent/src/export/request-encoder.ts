@@ -5,9 +5,9 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { encodeOtlpRequests, type OtlpExportItem } from '@hearthscope/profile/codecs/otlp-encode';
-import { encodePprof } from '@hearthscope/profile/codecs/pprof-encode';
 import type { ResourceProfile } from '@hearthscope/profile/profile';
 import type { AgentMetrics } from '../metrics.ts';
+import { encodePprofPayload } from './pprof-payload.ts';
 import type { ExportRequest } from './transport.ts';
 
 /**
@@ -53,6 +53,6 @@ export async function encodeRequests(
 }
 
 async function withPayload(item: ResourceProfile, content: PayloadContent): Promise<OtlpExportItem> {
-  const bytes = await gzipAsync(encodePprof(item.profile), GZIP_OPTIONS);
+  const bytes = await gzipAsync(encodePprofPayload(item.profile), GZIP_OPTIONS);
   return { ...item, originalPayload: { format: 'pprof', bytes }, nativeSamples: content === 'both' };
 }

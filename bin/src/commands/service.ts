@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `hearthscope server` and `hearthscope agent`: one component in this very process.
+// `hearthscope server`, `hearthscope collector` and `hearthscope agent`: one component in this very process.
 
 import { loadConfiguration } from '../config/load.ts';
 import { hostObstacles, readHost } from '../doctor/host.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { type Component, startService } from '../service.ts';
+import { type ServiceKind, startService } from '../service.ts';
 import { onStopSignals } from '../stop-signals.ts';
 
 /** A stop that takes longer hangs, and the process ends without it. */
@@ -17,6 +17,10 @@ export function runServer(flags: Flags): Promise<number> {
   return runService('server', flags);
 }
 
+export function runCollector(flags: Flags): Promise<number> {
+  return runService('collector', flags);
+}
+
 export async function runAgent(flags: Flags): Promise<number> {
   const [obstacle] = hostObstacles(readHost());
   if (obstacle !== undefined) {
@@ -26,7 +30,7 @@ export async function runAgent(flags: Flags): Promise<number> {
   return runService('agent', flags);
 }
 
-async function runService(component: Component, flags: Flags): Promise<number> {
+async function runService(component: ServiceKind, flags: Flags): Promise<number> {
   const { configuration, logger } = loadConfiguration(component, flags);
   const stopRequested = Promise.withResolvers<void>();
   const stop = () => {

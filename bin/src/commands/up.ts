@@ -4,7 +4,7 @@
 // profiles can be queried.
 
 import type { Logger } from 'pino';
-import type { Configuration } from '../config/configuration.ts';
+import type { Configuration } from '../config/configuration-types.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { hostObstacles, readHost } from '../doctor/host.ts';
 import { waitForFirstProfiles } from '../first-profiles.ts';

@@ -178,6 +178,48 @@ test('a secret never appears in a complaint', () => {
   for (const message of messages) assert.doesNotMatch(message, /hunter2/);
 });
 
+test('the status pages show the keys of the file and hide secrets', () => {
+  const config = file(
+    'agent:\n  headers: { authorization: hunter2 }\nserver:\n  http_port: 5\nlimits:\n  max_query_length: 3d\n',
+  );
+  const { shown } = resolve({ flags: { config } }).configuration;
+  const running = shown.running as Record<string, Record<string, unknown>>;
+  const defaults = shown.defaults as Record<string, Record<string, unknown>>;
+  assert.doesNotMatch(JSON.stringify(shown), /hunter2/);
+  assert.deepEqual(running.agent!.headers, { authorization: '********' });
+  assert.equal(running.server!.http_port, 5);
+  assert.equal(defaults.server!.http_port, 4040);
+  assert.equal(running.limits!.max_query_length, '3d');
+  assert.notEqual(defaults.limits!.max_query_length, '3d');
+});
+
+test('settings that need each other are told together', () => {
+  assert.match(
+    complaint({ flags: { 'tls-cert-file': '/c' } }),
+    /both server\.tls_cert_file and server\.tls_key_file/,
+  );
+  assert.match(complaint({ flags: { 'tls-client-ca-file': '/c' } }), /needs server\.tls_cert_file/);
+  assert.match(complaint({ flags: { 'auth-type': 'basic' } }), /auth\.type basic needs auth\.file/);
+  assert.match(
+    complaint({ command: 'server', flags: { 'auth-type': 'mtls', 'auth-file': '/f' } }),
+    /mtls needs server\.tls_client_ca_file/,
+  );
+  const tls = { 'tls-cert-file': '/c', 'tls-key-file': '/k' };
+  assert.match(complaint({ flags: tls }), /the agent of `up` speaks to its server over loopback without TLS/);
+  const { server } = resolve({ command: 'server', flags: tls }).configuration;
+  assert.deepEqual(server.tls, { certFile: '/c', keyFile: '/k' });
+  assert.match(complaint({ command: 'collector' }), /--forward-to URL/);
+  assert.match(
+    complaint({ flags: { 'path-prefix': '/a/' } }),
+    /--path-prefix: expected a path such as \/profiles/,
+  );
+  const vcs = file('vcs:\n  github_client_id: x\n');
+  assert.match(
+    complaint({ flags: { config: vcs } }),
+    /github_client_id needs vcs\.github_client_secret_file/,
+  );
+});
+
 test('an unknown variable is a warning with the nearest name', () => {
   const { warnings } = resolve({ environment: { HEARTHSCOPE_HTTP_PROT: '1', PATH: '/bin' } });
   assert.deepEqual(warnings, [

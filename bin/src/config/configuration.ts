@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Merges defaults, file, environment and flags, in that order, into one typed configuration. The result is plain
-// data: the supervisor hands it to its children as JSON.
+// Merges defaults, file, environment and flags, in that order, into one typed configuration. In the environment and
+// among the flags, Pyroscope's names give way to our own.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ServiceRule } from '@hearthscope/agent/discovery/service-name';
+import { parseTenantLimits } from '@hearthscope/collector/limits/parse-tenant-limits';
+import { DEFAULT_TENANT_LIMITS, type TenantLimits } from '@hearthscope/collector/limits/tenant-limits';
+import { HearthscopeError } from '@hearthscope/profile/errors';
+import { suggestion } from '@hearthscope/profile/nearest';
 import { UsageError } from '../exit-codes.ts';
-import { suggestion } from '../nearest.ts';
-import { readConfigurationFile } from './file.ts';
-import type { Command } from './schema.ts';
+import { CLIENT_VARIABLES } from '../query/client-variables.ts';
+import type { AgentConfiguration, Configuration } from './configuration-types.ts';
+import { LIMITS_SECTION, readConfigurationFile } from './file.ts';
+import { GatheredSettings } from './gathered.ts';
+import type { GoFlag } from './pyroscope/go-flags.ts';
+import { keyOfFlag, keyOfVariable, PYROSCOPE_PREFIX, variableNames } from './pyroscope/known-keys.ts';
+import type { Command } from './schema/setting-schema.ts';
+import { forwardConfiguration, serverConfiguration } from './server-section.ts';
+import { SettingReader } from './setting-reader.ts';
 import {
   checkSetting,
   ENVIRONMENT_PREFIX,
@@ -18,77 +27,29 @@ import {
   settingFromText,
   settings,
 } from './settings.ts';
-import { parseDurationMillis, parseSizeBytes } from './units.ts';
+import { shownConfiguration } from './shown-configuration.ts';
 
 /** Names the configuration file; the only variable that is not a setting. */
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-export type LogFormat = 'text' | 'json';
-
-export interface ServerConfiguration {
-  readonly host: string;
-  readonly httpPort: number;
-  /** `null`: no such listener. */
-  readonly otlpGrpcPort: number | null;
-  readonly otlpHttpPort: number | null;
-  /** Somebody asked for these ports, so that a taken one is an error and not a warning. */
-  readonly otlpPortsExplicit: boolean;
-  readonly dataDir: string;
-  readonly headMaxBytes: number;
-  readonly maxBodyBytes: number;
-  /** Empty: the default user. */
-  readonly user: string;
-  readonly indexedAttributes: readonly string[];
-  readonly debugInfoUploads: boolean;
-  readonly debugInfoDirs: readonly string[];
-  readonly debugInfoMaxBytes: number;
-  readonly demangle: 'none' | 'simplified' | 'templates' | 'full';
-}
-
-export interface AgentConfiguration {
-  readonly endpoint: string;
-  readonly protocol: 'grpc' | 'http';
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tenant: string;
-  readonly frequencyHz: number;
-  readonly intervalMillis: number;
-  readonly excludeSelf: boolean;
-  readonly content: 'samples' | 'pprof' | 'both';
-  readonly timeoutMillis: number;
-  /** Empty: the system's authorities. */
-  readonly caFile: string;
-  readonly queueMaxBytes: number;
-  readonly symbolCacheBytes: number;
-  readonly unwindMaxBytes: number;
-  /** Empty: nothing is kept. */
-  readonly cacheDir: string;
-  readonly symbolize: 'host' | 'server';
-  readonly demangle: 'none' | 'simplified' | 'templates' | 'full';
-  readonly debuginfodUrls: readonly string[];
-  readonly metricsHost: string;
-  readonly metricsPort: number | null;
-  readonly metricsPortExplicit: boolean;
-  readonly services: readonly ServiceRule[];
-}
-
-export interface Configuration {
-  readonly server: ServerConfiguration;
-  readonly agent: AgentConfiguration;
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
-  readonly telemetry: { readonly otlpEndpoint: string; readonly intervalMillis: number };
-}
+/** The same in Pyroscope's spelling, with the switch that belongs to it. */
+const CONFIG_FLAG = 'config.file';
+const PYROSCOPE_CONFIG_VARIABLE = `${PYROSCOPE_PREFIX}CONFIG_FILE`;
+const EXPAND_FLAG = 'config.expand-env';
 
 /** A rule as the file spells it. */
 interface FileServiceRule {
   readonly name: string;
-  readonly match: Omit<ServiceRule['match'], 'systemdUnit'> & { readonly systemd_unit?: string };
+  readonly match: Omit<AgentConfiguration['services'][number]['match'], 'systemdUnit'> & {
+    readonly systemd_unit?: string;
+  };
 }
 
 export interface ConfigurationSources {
   readonly command: Command;
   /** Flag name to its text, a boolean for a switch, or a list for a repeated one. */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** Flags in Pyroscope's spelling, in their order. */
+  readonly goFlags?: readonly GoFlag[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isRoot: boolean;
 }
@@ -101,28 +62,64 @@ export interface ResolvedConfiguration {
 
 /** @throws UsageError naming the flag, the variable, or the file's line and key */
 export function resolveConfiguration(sources: ConfigurationSources): ResolvedConfiguration {
-  const { environment, flags } = sources;
-  const values = new Map<string, unknown>();
-  const path = (flags.config as string | undefined) ?? environment[CONFIG_VARIABLE];
-  if (path !== undefined && path !== '') {
-    for (const [setting, value] of readConfigurationFile(path)) values.set(setting, value);
+  const gathered = new GatheredSettings(sources.command);
+  readFile(sources, gathered);
+  readEnvironment(sources, gathered);
+  readFlags(sources, gathered);
+  const limits = resolveLimits(gathered);
+  return { configuration: typed(gathered, limits, sources), warnings: gathered.warnings };
+}
+
+function readFile({ flags, goFlags = [], environment }: ConfigurationSources, into: GatheredSettings): void {
+  const goFlag = (wanted: string) => goFlags.findLast(({ name }) => name === wanted)?.value;
+  const path =
+    (flags.config as string | undefined) ??
+    goFlag(CONFIG_FLAG) ??
+    environment[CONFIG_VARIABLE] ??
+    environment[PYROSCOPE_CONFIG_VARIABLE];
+  if (path === undefined || path === '') return;
+  const expands = goFlag(EXPAND_FLAG) === 'true';
+  readConfigurationFile({ path, environment: expands ? environment : undefined }, into);
+}
+
+function readEnvironment({ environment }: ConfigurationSources, into: GatheredSettings): void {
+  const setBy = new Map<string, string>();
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith(PYROSCOPE_PREFIX) || text === undefined || text === '') continue;
+    if (name === PYROSCOPE_CONFIG_VARIABLE) continue;
+    const known = keyOfVariable(name);
+    if (known !== undefined) into.apply(known, text, name, { isText: true, setBy });
+    else into.warnings.push(`${name} is ignored: no such setting${suggestion(name, variableNames())}`);
   }
   for (const setting of settings) {
     const text = setting.variable === undefined ? undefined : environment[setting.variable];
-    if (text !== undefined && text !== '') apply(values, setting, text, setting.variable!);
+    if (text !== undefined && text !== '') apply(into, setting, text, setting.variable!);
+  }
+  const known = [CONFIG_VARIABLE, ...CLIENT_VARIABLES, ...settings.flatMap(({ variable }) => variable ?? [])];
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith(ENVIRONMENT_PREFIX) && !known.includes(name)) {
+      into.warnings.push(`unknown environment variable ${name}${suggestion(name, known)}`);
+    }
+  }
+}
+
+function readFlags({ flags, goFlags = [] }: ConfigurationSources, into: GatheredSettings): void {
+  const setBy = new Map<string, string>();
+  for (const { name, value } of goFlags) {
+    if (name === CONFIG_FLAG || name === EXPAND_FLAG) continue;
+    into.apply(keyOfFlag(name)!, value, `-${name}`, { isText: true, setBy });
   }
   for (const setting of settings) {
     if (setting.flag === undefined) continue;
     const given = flags[setting.flag];
-    if (given !== undefined) apply(values, setting, given, `--${setting.flag}`);
+    if (given !== undefined) apply(into, setting, given, `--${setting.flag}`);
   }
-  return { configuration: typed(values, sources), warnings: unknownVariables(environment) };
 }
 
-function apply(values: Map<string, unknown>, setting: Setting, given: unknown, where: string): void {
+function apply(into: GatheredSettings, setting: Setting, given: unknown, where: string): void {
   const value = Array.isArray(given) ? repeated(setting, given, where) : oneValue(setting, given, where);
   checkSetting(setting, value, where);
-  values.set(setting.path, value);
+  into.values.set(setting.path, value);
 }
 
 function oneValue(setting: Setting, given: unknown, where: string): unknown {
@@ -136,77 +133,79 @@ function repeated(setting: Setting, given: readonly unknown[], where: string): u
   throw new UsageError(`${where} is given ${texts.length} times`);
 }
 
-function unknownVariables(environment: ConfigurationSources['environment']): string[] {
-  const known = [CONFIG_VARIABLE, ...settings.flatMap(({ variable }) => variable ?? [])];
-  return Object.keys(environment)
-    .filter((name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.includes(name))
-    .map((name) => `unknown environment variable ${name}${suggestion(name, known)}`);
+function resolveLimits({ limits: given, warnings }: GatheredSettings): TenantLimits {
+  let limits = DEFAULT_TENANT_LIMITS;
+  for (const [name, { value, place }] of given) {
+    try {
+      limits = parseTenantLimits({ [name]: value }, limits, LIMITS_SECTION, (key, reason) =>
+        warnings.push(`${place}${LIMITS_SECTION}.${key} is ignored: ${reason}`),
+      );
+    } catch (error) {
+      throw error instanceof HearthscopeError ? new UsageError(place + error.message) : error;
+    }
+  }
+  return limits;
 }
 
-function typed(values: ReadonlyMap<string, unknown>, sources: ConfigurationSources): Configuration {
-  const value = <T>(path: string): T => (values.get(path) ?? defaults.get(path)) as T;
-  const bytes = (path: string) => parseSizeBytes(value<string | number>(path))!;
-  const millis = (path: string) => parseDurationMillis(value<string>(path))!;
-  const port = (path: string) => {
-    const given = value<number | 'off'>(path);
-    return given === 'off' ? null : given;
-  };
+function typed(
+  gathered: GatheredSettings,
+  limits: TenantLimits,
+  sources: ConfigurationSources,
+): Configuration {
+  const read = new SettingReader(gathered.values);
+  const server = serverConfiguration(read, {
+    host: sources.command === 'up' ? '127.0.0.1' : allAddresses(),
+    // Only who stores needs a place for it.
+    dataDir: () => (sources.command === 'collector' ? '' : defaultDataDirectory(sources)),
+    limits,
+  });
+  if (sources.command === 'up' && server.tls !== undefined) {
+    throw new UsageError(
+      'the agent of `up` speaks to its server over loopback without TLS: run `hearthscope server` and `hearthscope agent` apart',
+    );
+  }
   return {
-    server: {
-      host:
-        value<string | undefined>('server.host') ?? (sources.command === 'up' ? '127.0.0.1' : allAddresses()),
-      httpPort: value('server.http_port'),
-      otlpGrpcPort: port('server.otlp_grpc_port'),
-      otlpHttpPort: port('server.otlp_http_port'),
-      otlpPortsExplicit: values.has('server.otlp_grpc_port') || values.has('server.otlp_http_port'),
-      dataDir: value<string | undefined>('server.data_dir') ?? defaultDataDirectory(sources),
-      headMaxBytes: bytes('server.head_max_bytes'),
-      maxBodyBytes: bytes('server.max_body_bytes'),
-      user: value<string | undefined>('server.user') ?? '',
-      indexedAttributes: value('server.indexed_attributes'),
-      debugInfoUploads: value('server.debug_info_uploads'),
-      debugInfoDirs: value('server.debug_info_dirs'),
-      debugInfoMaxBytes: bytes('server.debug_info_max_bytes'),
-      demangle: value('server.demangle'),
-    },
-    agent: {
-      endpoint: value('agent.endpoint'),
-      protocol: value('agent.protocol'),
-      headers: value('agent.headers'),
-      tenant: value('agent.tenant'),
-      frequencyHz: value('agent.frequency'),
-      intervalMillis: millis('agent.interval'),
-      excludeSelf: value('agent.exclude_self'),
-      content: value('agent.content'),
-      timeoutMillis: millis('agent.timeout'),
-      caFile: value('agent.ca_file'),
-      queueMaxBytes: bytes('agent.queue_max_bytes'),
-      symbolCacheBytes: bytes('agent.symbol_cache_bytes'),
-      unwindMaxBytes: bytes('agent.unwind_max_bytes'),
-      cacheDir: value<string | undefined>('agent.cache_dir') ?? defaultCacheDirectory(sources),
-      symbolize: value('agent.symbolize'),
-      demangle: value('agent.demangle'),
-      debuginfodUrls:
-        value<readonly string[] | undefined>('agent.debuginfod_urls') ?? debuginfodUrls(sources),
-      metricsHost: value('agent.metrics_host'),
-      metricsPort: port('agent.metrics_port'),
-      metricsPortExplicit: values.has('agent.metrics_port'),
-      services: value<readonly FileServiceRule[]>('agent.services').map(({ name, match }) => {
-        const { systemd_unit: systemdUnit, ...patterns } = match;
-        return { name, match: { ...patterns, ...(systemdUnit !== undefined && { systemdUnit }) } };
-      }),
-    },
-    log: { level: value('log.level'), format: value('log.format') },
+    server,
+    agent: agentConfiguration(read, sources),
+    forward: forwardConfiguration(read, sources.command === 'collector'),
+    shown: shownConfiguration(read, limits),
+    log: { level: read.value('log.level'), format: read.value('log.format') },
     telemetry: {
-      otlpEndpoint: value('telemetry.otlp_endpoint'),
-      intervalMillis: millis('telemetry.interval'),
+      otlpEndpoint: read.value('telemetry.otlp_endpoint'),
+      intervalMillis: read.millis('telemetry.interval'),
     },
   };
 }
 
-const defaults: ReadonlyMap<string, unknown> = new Map(
-  settings.map(({ path, schema }) => [path, schema.default]),
-);
+function agentConfiguration(read: SettingReader, sources: ConfigurationSources): AgentConfiguration {
+  return {
+    endpoint: read.value('agent.endpoint'),
+    protocol: read.value('agent.protocol'),
+    headers: read.value('agent.headers'),
+    tenant: read.value('agent.tenant'),
+    frequencyHz: read.value('agent.frequency'),
+    intervalMillis: read.millis('agent.interval'),
+    excludeSelf: read.value('agent.exclude_self'),
+    content: read.value('agent.content'),
+    timeoutMillis: read.millis('agent.timeout'),
+    caFile: read.value('agent.ca_file'),
+    queueMaxBytes: read.bytes('agent.queue_max_bytes'),
+    symbolCacheBytes: read.bytes('agent.symbol_cache_bytes'),
+    unwindMaxBytes: read.bytes('agent.unwind_max_bytes'),
+    cacheDir: read.value<string | undefined>('agent.cache_dir') ?? defaultCacheDirectory(sources),
+    symbolize: read.value('agent.symbolize'),
+    demangle: read.value('agent.demangle'),
+    debuginfodUrls:
+      read.value<readonly string[] | undefined>('agent.debuginfod_urls') ?? debuginfodUrls(sources),
+    metricsHost: read.value('agent.metrics_host'),
+    metricsPort: read.port('agent.metrics_port'),
+    metricsPortExplicit: read.has('agent.metrics_port'),
+    services: read.value<readonly FileServiceRule[]>('agent.services').map(({ name, match }) => {
+      const { systemd_unit: systemdUnit, ...patterns } = match;
+      return { name, match: { ...patterns, ...(systemdUnit !== undefined && { systemdUnit }) } };
+    }),
+  };
+}
 
 /** `::` takes IPv4 too, but a kernel without IPv6 refuses it. */
 function allAddresses(): string {

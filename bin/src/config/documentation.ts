@@ -2,8 +2,15 @@
 //
 // Writes docs/configuration.md from the schema. scripts/generate-docs.sh stores it; a test says when it is stale.
 
+import { IGNORED_LIMIT_KEYS } from '@hearthscope/collector/limits/ignored-limit-keys';
+import { LIMIT_KEYS } from '@hearthscope/collector/limits/limit-keys';
 import { CONFIG_VARIABLE } from './configuration.ts';
-import { configurationSchema, type SettingSchema, serviceRulePatterns } from './schema.ts';
+import { INTRODUCTION_KEYS } from './pyroscope/introduction-keys.ts';
+import type { PyroscopeKey } from './pyroscope/pyroscope-key.ts';
+import { IGNORED_FLAGS, REAL_KEYS } from './pyroscope/real-keys.ts';
+import { serviceRulePatterns } from './schema/agent-schema.ts';
+import type { SettingSchema } from './schema/setting-schema.ts';
+import { configurationSchema } from './schema.ts';
 import { type Setting, settings } from './settings.ts';
 
 /** The whole document, ending in a newline. */
@@ -20,10 +27,10 @@ export function configurationDocument(): string {
       '',
     ].join('\n'),
   );
-  return `${preamble}\n${sections.join('\n')}${servicesSection()}`;
+  return `${preamble}\n${sections.join('\n')}${limitsSection()}${servicesSection()}${authSection()}${pyroscopeSection()}`;
 }
 
-const preamble = `<!-- Generated from bin/src/config/schema.ts by scripts/generate-docs.sh; do not edit. -->
+const preamble = `<!-- Generated from bin/src/config by scripts/generate-docs.sh; do not edit. -->
 
 # Configuration
 
@@ -99,4 +106,104 @@ ${Object.entries(serviceRulePatterns)
   .map(([key, { description }]) => `| \`${key}\` | ${description} |`)
   .join('\n')}
 `;
+}
+
+function limitsSection(): string {
+  return `
+## \`limits\`
+
+What each tenant may send, keep and ask for: the keys of Pyroscope's \`limits\`, as flags in its spelling (see below).
+\`runtime_config.file\` names a file with \`overrides:\`, a mapping from tenants to such keys, that is read again while
+the server runs.
+
+| key | default | value | meaning |
+|---|---|---|---|
+${LIMIT_KEYS.map(
+  (limit) =>
+    `| \`${limit.key}\` | ${limitDefault(limit.default)} | ${cell(limit.expected)} | ${cell(limit.description)} |`,
+).join('\n')}
+
+These are accepted and ignored, with a warning:
+
+| key | ignored because |
+|---|---|
+${IGNORED_LIMIT_KEYS.map(({ key, reason }) => `| \`${key}\` | ${cell(reason)} |`).join('\n')}
+`;
+}
+
+function limitDefault(value: unknown): string {
+  const empty =
+    value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+  return empty ? 'none' : `\`${cell(typeof value === 'string' ? value : JSON.stringify(value))}\``;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+function authSection(): string {
+  return `
+### Who may read and write
+
+The file of \`auth.file\` has users (\`basic\`), tokens (\`bearer\`) and certificates by their common name (\`mtls\`).
+
+\`\`\`yaml
+users:
+  grafana:
+    password_hash: "$scrypt$…"   # or "$2b$…", "sha256:…"; or password: in plain text
+    tenants: [team-a]            # or ["*"]; only with multi-tenancy
+    scopes: [read]               # default: read and write
+tokens:
+  ci:
+    token_hash: "sha256:…"       # or token: in plain text
+certificates:
+  agent-1.example.org:
+    scopes: [write]
+\`\`\`
+`;
+}
+
+function pyroscopeSection(): string {
+  return `
+## Pyroscope's keys and flags
+
+A configuration of Grafana Pyroscope works as it is: \`hearthscope server -config.file=FILE\`, or \`hearthscope
+-config.file=FILE\` without a command. Its flags are written with one dash or two; with \`-config.expand-env\` references
+such as \`\${VAR:-default}\` in the file are replaced first. In the environment a key or a flag is \`PYROSCOPE_\` and its
+name in upper case with \`_\` between the words: \`PYROSCOPE_SERVER_HTTP_LISTEN_PORT\`; \`PYROSCOPE_CONFIG_FILE\` names the
+file. What is ignored is warned about by its name, and everything else that is not known is an error. Our own keys may
+stand in the same file, and go first.
+
+| key | flag | meaning here |
+|---|---|---|
+${REAL_KEYS.filter(({ key }) => !key.startsWith('limits.'))
+  .map(pyroscopeRow)
+  .join('\n')}
+
+Flags of the keys of \`limits\`:
+
+| key | flag |
+|---|---|
+${REAL_KEYS.filter(({ key }) => key.startsWith('limits.'))
+  .map(({ key, flag }) => `| \`${key}\` | \`-${flag}\` |`)
+  .join('\n')}
+
+Further flags are accepted and ignored; what ends in a dot or a dash is the beginning of flags:
+
+| flags | ignored because |
+|---|---|
+${Object.entries(IGNORED_FLAGS)
+  .map(([because, flags]) => `| ${flags.map((flag) => `\`-${flag}\``).join(' ')} | ${because} |`)
+  .join('\n')}
+
+Introductions to Pyroscope show keys that it does not have. They work here:
+
+| key | flag | meaning here |
+|---|---|---|
+${INTRODUCTION_KEYS.map(pyroscopeRow).join('\n')}
+`;
+}
+
+function pyroscopeRow({ key, flag, means }: PyroscopeKey): string {
+  return `| \`${key}\` | ${flag === undefined ? '' : `\`-${flag}\``} | ${cell(means)} |`;
 }

@@ -5,13 +5,18 @@
 
 import type { Logger } from 'pino';
 import { createLogger } from '../logger.ts';
-import { type Configuration, resolveConfiguration } from './configuration.ts';
-import type { Command } from './schema.ts';
+import { resolveConfiguration } from './configuration.ts';
+import type { Configuration } from './configuration-types.ts';
+import type { GoFlag } from './pyroscope/go-flags.ts';
+import type { Command } from './schema/setting-schema.ts';
 
 export interface LoadedConfiguration {
   readonly configuration: Configuration;
   readonly logger: Logger;
 }
+
+/** Where the command line puts flags in Pyroscope's spelling, among the others; no flag has such a name. */
+export const GO_FLAGS = '-flags';
 
 /** @param component what the log lines are marked with
  * @throws UsageError */
@@ -24,6 +29,7 @@ export function loadConfiguration(
   const { configuration, warnings } = resolveConfiguration({
     command,
     flags,
+    goFlags: (flags[GO_FLAGS] as readonly GoFlag[] | undefined) ?? [],
     environment: process.env,
     isRoot,
   });

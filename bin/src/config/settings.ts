@@ -3,10 +3,12 @@
 // The schema's settings as a flat list, and the check of one value against its setting. A setting is known by its
 // path in the file (`server.http_port`), its flag (`--http-port`) and its variable (`HEARTHSCOPE_HTTP_PORT`).
 
+import { DURATION_EXPECTED, parseDurationMillis } from '@hearthscope/profile/query-dialect/duration';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { UsageError } from '../exit-codes.ts';
-import { type Command, configurationSchema, type SettingSchema } from './schema.ts';
-import { DURATION_EXPECTED, parseDurationMillis, parseSizeBytes, SIZE_EXPECTED } from './units.ts';
+import type { Command, SettingSchema } from './schema/setting-schema.ts';
+import { configurationSchema } from './schema.ts';
+import { parseSizeBytes, SIZE_EXPECTED } from './units.ts';
 
 export const ENVIRONMENT_PREFIX = 'HEARTHSCOPE_';
 
@@ -22,6 +24,11 @@ export interface Setting {
   readonly schema: SettingSchema;
 }
 
+/** `PREFIX_HTTP_PORT` for `http-port` or `http.port`. */
+export function variableOf(prefix: string, name: string): string {
+  return prefix + name.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
+}
+
 export const settings: readonly Setting[] = Object.entries(configurationSchema.properties).flatMap(
   ([section, { properties }]) =>
     Object.entries(properties).map(([key, schema]) => {
@@ -31,7 +38,7 @@ export const settings: readonly Setting[] = Object.entries(configurationSchema.p
         section,
         key,
         flag,
-        variable: flag && ENVIRONMENT_PREFIX + flag.toUpperCase().replaceAll('-', '_'),
+        variable: flag && variableOf(ENVIRONMENT_PREFIX, flag),
         commands: schema['x-commands'] ?? [],
         schema,
       };
@@ -52,6 +59,10 @@ const formats: Readonly<Record<string, Format>> = {
   size: { expected: SIZE_EXPECTED, validate: (text) => parseSizeBytes(text) !== undefined },
   pattern: { expected: 'a regular expression', validate: isPattern },
   off: { expected: 'a port number or "off"', validate: (text) => text === 'off' },
+  'path-prefix': {
+    expected: 'a path such as /profiles, without a slash at its end',
+    validate: (text) => text === '' || /^(\/[A-Za-z0-9._~-]+)+$/.test(text),
+  },
   'http-url': { expected: 'a URL that starts with http:// or https://', validate: isHttpUrl },
   'http-url-or-empty': {
     expected: 'a URL that starts with http:// or https://, or nothing',
@@ -145,14 +156,14 @@ function rangeOf(schema: SettingSchema | undefined): string {
   return `${schema?.minimum ?? '-∞'} to ${schema?.maximum ?? '∞'}`;
 }
 
-function typeName(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'list' : typeof value === 'object' ? 'mapping' : typeof value;
 }
 
 const MAX_PRINTED_VALUE = 100;
 
-function printValue(value: unknown): string {
+export function printValue(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > MAX_PRINTED_VALUE ? `${text.slice(0, MAX_PRINTED_VALUE)}…` : text;
 }

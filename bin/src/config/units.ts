@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Durations ("10s", "1m30s") and sizes ("512MiB") as people write them in flags, environment and files.
-
-const MILLIS_PER_UNIT: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
+// Sizes ("512MiB") as people write them in flags, environment and files.
 
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
   B: 1,
@@ -22,18 +14,7 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 };
 
-export const DURATION_EXPECTED = 'a duration such as "500ms", "10s", "5m", "1h30m" or "7d"';
 export const SIZE_EXPECTED = 'a size such as "64KiB", "512MiB", "2GiB" or a number of bytes';
-
-/** Milliseconds, or undefined when the text is not a duration or not a safe integer of milliseconds. */
-export function parseDurationMillis(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
-  let millis = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
-    millis += Number(amount) * MILLIS_PER_UNIT[unit!]!;
-  }
-  return Number.isSafeInteger(Math.round(millis)) ? Math.round(millis) : undefined;
-}
 
 /** Bytes, or undefined when the text is not a size or not a safe integer of bytes. */
 export function parseSizeBytes(text: string | number): number | undefined {

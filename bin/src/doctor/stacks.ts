@@ -5,9 +5,9 @@
 
 import { existsSync } from 'node:fs';
 import { type StackSurvey, surveyStacks } from '@hearthscope/agent/stack-survey';
+import { DURATION_EXPECTED, parseDurationMillis } from '@hearthscope/profile/query-dialect/duration';
 import { Registry } from 'prom-client';
 import { loadConfiguration } from '../config/load.ts';
-import { DURATION_EXPECTED, parseDurationMillis } from '../config/units.ts';
 import { ExitCode, UsageError } from '../exit-codes.ts';
 import { onStopSignals } from '../stop-signals.ts';
 import { hostObstacles, readHost } from './host.ts';

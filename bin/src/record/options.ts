@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '@hearthscope/profile/errors';
-import { DURATION_EXPECTED, parseDurationMillis } from '../config/units.ts';
+import { DURATION_EXPECTED, parseDurationMillis } from '@hearthscope/profile/query-dialect/duration';
 import { UsageError } from '../exit-codes.ts';
 
 const DEFAULT_FREQUENCY_HZ = 99;

@@ -5,7 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Configuration } from '../config/configuration.ts';
+import type { Configuration } from '../config/configuration-types.ts';
 import type { Component } from '../service.ts';
 import type { ToComponent, ToSupervisor } from './messages.ts';
 

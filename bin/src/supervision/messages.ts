@@ -3,7 +3,7 @@
 // What the supervisor and a component say to each other over the IPC channel. The channel is private to the two
 // processes, so the configuration, which may hold secrets, travels here and not in arguments.
 
-import type { Configuration } from '../config/configuration.ts';
+import type { Configuration } from '../config/configuration-types.ts';
 import type { Component } from '../service.ts';
 
 export type ToComponent =

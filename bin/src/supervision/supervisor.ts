@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Configuration } from '../config/configuration.ts';
+import type { Configuration } from '../config/configuration-types.ts';
 import { ExitCode } from '../exit-codes.ts';
 import type { Component } from '../service.ts';
 import { Backoff, type BackoffLimits, DEFAULT_BACKOFF } from './backoff.ts';

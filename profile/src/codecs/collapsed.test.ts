@@ -6,8 +6,9 @@ import fc from 'fast-check';
 import { FormatError, HearthscopeError } from '../errors.ts';
 import { ProfileBuilder } from '../profile-builder.ts';
 import { profileFromText } from '../testing/text-profile.ts';
-import { decodeCollapsed, encodeCollapsed } from './collapsed.ts';
+import { decodeCollapsed, decodeStackLines, encodeCollapsed } from './collapsed.ts';
 import { DEFAULT_DECODE_LIMITS } from './decode-limits.ts';
+import { DecodeReport } from './decode-report.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
@@ -122,6 +123,42 @@ test('bad lines are refused with their offset', () => {
   assert.throws(
     () => decodeCollapsed(bytesOf('a 9223372036854775807\nb 1')),
     /do not fit in 64 bits at byte 22/,
+  );
+});
+
+test('with a report bad lines cost themselves, and what is changed is counted', () => {
+  const report = new DecodeReport();
+  const bytes = Buffer.concat([
+    bytesOf('ok 1\nbad\na;b;c 2\nlong 3\n 4\nx'),
+    Uint8Array.of(0xff),
+    bytesOf(' 5\nbad'),
+  ]);
+  const limits = { ...DEFAULT_DECODE_LIMITS, maxStackDepth: 2, maxSymbolLength: 3 };
+  const profile = decodeCollapsed(bytes, {}, limits, report);
+  assert.equal(encodeCollapsed(profile), 'a;b 2\nok 1\nong 3\nx\ufffd 5\n');
+  assert.deepEqual(report.rejected, [
+    {
+      what: 'sample',
+      reason: 'malformed_line',
+      count: 2,
+      message: 'collapsed: a line that does not end in a count at byte 5',
+    },
+  ]);
+  const repaired = report.repaired.map(({ reason, count }) => [reason, count]).sort();
+  assert.deepEqual(repaired, [
+    ['empty_stack', 1],
+    ['invalid_utf8', 1],
+    ['stack_truncated', 1],
+    ['symbol_truncated', 1],
+  ]);
+});
+
+test('lines are stacks that count one each, spaces and all', () => {
+  const profile = decodeStackLines(bytesOf('main;work 3\nmain;work 3\r\n\nmain;\nidle'));
+  assert.equal(encodeCollapsed(profile), 'idle 1\nmain 1\nmain;work 3 2\n');
+  assert.throws(
+    () => decodeStackLines(bytesOf('a\nb'), {}, { ...DEFAULT_DECODE_LIMITS, maxSamples: 1 }),
+    /actual: 2, limit: 1/,
   );
 });
 

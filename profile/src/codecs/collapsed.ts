@@ -4,17 +4,20 @@
 //
 // Escapes. A name may hold anything, but `;` and line breaks would be read as structure, so they are written as `%3B`,
 // `%0A` and `%0D`, and a `%` that would be read as one of these (or as `%25`) as `%25`. Other percent signs stay, and
-// reading undoes exactly these four. The count is what follows the last space, so spaces in names are fine.
+// reading undoes exactly these four. The count is what follows the last space, so spaces in names are fine. The format
+// `lines` of old clients is the same without counts.
 
 import { FormatError, HearthscopeError } from '../errors.ts';
 import { locationFrames } from '../frame-name.ts';
 import type { Profile } from '../profile.ts';
-import { ProfileBuilder, type ProfileHeader } from '../profile-builder.ts';
+import type { ProfileHeader } from '../profile-builder.ts';
 import { DEFAULT_DECODE_LIMITS, type DecodeLimits } from './decode-limits.ts';
+import type { DecodeReport } from './decode-report.ts';
+import { NamedStacks, ROOT, type StackNode } from './named-stacks.ts';
+import { textLines } from './text-lines.ts';
 
 const ESCAPED = /[;\n\r]|%(?=25|3B|0A|0D)/g;
 const ESCAPES = /%(?:25|3B|0A|0D)/g;
-const MAX_INT64 = 2n ** 63n - 1n;
 /** More digits than the largest int64 has. */
 const MAX_COUNT_DIGITS = 19;
 
@@ -60,57 +63,52 @@ export function encodeCollapsed(profile: Profile, valueType = 0): string {
 
 /** Reads collapsed stacks; empty lines are skipped. The profile has one sample type, `samples` in `count` unless the
  * header says otherwise; stacks deeper than the limit lose their leaf side.
+ * @param report counts lines that cannot be read (`malformed_line`) and what was changed; without it such a line is thrown
  * @throws FormatError for a line without count, HearthscopeError invalid_argument for a limit that is exceeded */
 export function decodeCollapsed(
   bytes: Uint8Array,
   header: Partial<ProfileHeader> = {},
   limits: DecodeLimits = DEFAULT_DECODE_LIMITS,
+  report?: DecodeReport,
 ): Profile {
-  const builder = new ProfileBuilder({
-    timeUnixNanos: 0n,
-    durationNanos: 0n,
-    sampleTypes: [{ type: 'samples', unit: 'count' }],
-    periodType: { type: '', unit: '' },
-    period: 0n,
-    ...header,
-  });
-  const text = new TextDecoder('utf-8', { ignoreBOM: true });
-  let total = 0n;
-  let lines = 0;
-  for (let from = 0; from < bytes.length; ) {
-    const lineFeed = bytes.indexOf(0x0a, from);
-    const end = lineFeed < 0 ? bytes.length : lineFeed;
-    const line = text.decode(bytes.subarray(from, end)).trimEnd();
-    if (line !== '') {
-      if (++lines > limits.maxSamples) {
-        throw new HearthscopeError('invalid_argument', `collapsed: more than ${limits.maxSamples} stacks`);
-      }
-      total += addLine(builder, line, from, limits);
-      if (total > MAX_INT64) throw new FormatError('collapsed', from, 'the counts do not fit in 64 bits');
+  const stacks = new NamedStacks('collapsed', header, limits, report);
+  for (const { text, offset } of textLines('collapsed', bytes, report)) {
+    const line = text.trimEnd();
+    if (line === '') continue;
+    const space = line.lastIndexOf(' ');
+    const count = line.slice(space + 1);
+    if (space < 0 || count.length > MAX_COUNT_DIGITS || !/^\d+$/.test(count)) {
+      stacks.malformed(new FormatError('collapsed', offset, 'a line that does not end in a count'));
+      continue;
     }
-    from = end + 1;
+    stacks.add(stackOfText(stacks, line.slice(0, space), limits), BigInt(count), offset);
   }
-  return builder.build();
+  return stacks.build();
 }
 
-/** @returns the line's count */
-function addLine(builder: ProfileBuilder, line: string, offset: number, limits: DecodeLimits): bigint {
-  const space = line.lastIndexOf(' ');
-  const count = line.slice(space + 1);
-  if (space < 0 || count.length > MAX_COUNT_DIGITS || !/^\d+$/.test(count)) {
-    throw new FormatError('collapsed', offset, 'a line that does not end in a count');
+/** Reads stacks without counts, one a line as in collapsed stacks; each stands for one sample. Empty lines are skipped.
+ * @param report counts what was changed
+ * @throws HearthscopeError invalid_argument for a limit that is exceeded */
+export function decodeStackLines(
+  bytes: Uint8Array,
+  header: Partial<ProfileHeader> = {},
+  limits: DecodeLimits = DEFAULT_DECODE_LIMITS,
+  report?: DecodeReport,
+): Profile {
+  const stacks = new NamedStacks('lines', header, limits, report);
+  for (const { text, offset } of textLines('lines', bytes, report)) {
+    if (text !== '') stacks.add(stackOfText(stacks, text, limits), 1n, offset);
   }
-  const locations = line
-    .slice(0, space)
-    .split(';')
-    .slice(0, limits.maxStackDepth)
-    .map((name) =>
-      builder.location({
-        mapping: 0,
-        address: 0n,
-        lines: [{ function: builder.function({ name: unescapeName(name).slice(-limits.maxSymbolLength) }) }],
-      }),
-    );
-  builder.addSample(builder.stack(locations.reverse()), [BigInt(count)]);
-  return BigInt(count);
+  return stacks.build();
+}
+
+/** An empty name at the end is none: some writers put a `;` behind every frame. */
+function stackOfText(stacks: NamedStacks, text: string, { maxStackDepth }: DecodeLimits): StackNode {
+  const path = text.endsWith(';') ? text.slice(0, -1) : text;
+  let node = ROOT;
+  if (path === '') return node;
+  for (const name of path.split(';', maxStackDepth + 1)) {
+    node = stacks.child(node, stacks.name(unescapeName(name)));
+  }
+  return node;
 }

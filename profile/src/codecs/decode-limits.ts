@@ -27,6 +27,8 @@ export interface DecodeLimits {
   readonly maxDecodedRows: number;
   /** Bytes of a decompressed `original_payload`. */
   readonly maxPayloadBytes: number;
+  /** Bytes of an OTLP request in JSON, which takes many times as much memory while it is read; protobuf takes none. */
+  readonly maxJsonBytes: number;
 }
 
 export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
@@ -41,4 +43,5 @@ export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
   maxTableRows: 262_144,
   maxDecodedRows: 4_000_000,
   maxPayloadBytes: 4_194_304,
+  maxJsonBytes: 67_108_864,
 };

@@ -26,6 +26,30 @@ import { decodeOtlpRequest, type OtlpDecodeOptions } from './otlp-decode.ts';
 import { encodeOtlpRequest } from './otlp-encode.ts';
 import { encodePprof } from './pprof-encode.ts';
 
+test('a link keeps the id that it has', () => {
+  const traceId = Buffer.alloc(16, 0xab);
+  const spanId = Buffer.alloc(8, 0xcd);
+  const links = [
+    {},
+    { span_id: spanId },
+    { trace_id: traceId },
+    { trace_id: Buffer.alloc(3), span_id: Buffer.alloc(8) },
+  ];
+  const result = decodePlain({
+    profile: { samples: links.map((_, link_index) => ({ stack_index: 1, values: [1], link_index })) },
+    dictionary: { link_table: links },
+  });
+  const { profile } = result.resourceProfiles[0]!;
+  assert.deepEqual([...profile.samples.link], [0, 1, 2, 0]);
+  assert.deepEqual(profile.links.slice(1), [
+    { traceId: '', spanId: spanId.toString('hex') },
+    { traceId: traceId.toString('hex'), spanId: '' },
+  ]);
+  assert.equal(reasons(result).link_invalid, 3);
+  const again = decodeOtlpRequest(encodeOtlpRequest([resourceProfile(profile)])).resourceProfiles[0]!.profile;
+  assert.deepEqual(again.links, profile.links);
+});
+
 test('what protobufjs writes is read, row by row', () => {
   const result = decodePlain({
     profile: {

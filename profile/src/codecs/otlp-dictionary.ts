@@ -259,8 +259,9 @@ export class OtlpDictionary {
             reader.skip(tag);
         }
       }
+      // One id alone still says something: span profiles often know no trace.
       if ((traceId === '' || spanId === '') && row > 0) this.#report.repair('link_invalid');
-      this.links.push(traceId === '' || spanId === '' ? NO_LINK : { traceId, spanId });
+      this.links.push({ traceId, spanId });
     }
     if (this.links.length === 0) this.links.push(NO_LINK);
   }

@@ -6,13 +6,12 @@ import { HearthscopeError, messageOf } from '../errors.ts';
 import type { Profile } from '../profile.ts';
 import type { DecodeLimits } from './decode-limits.ts';
 import type { DecodeReport } from './decode-report.ts';
+import { isGzip } from './gzip-magic.ts';
 import { PPROF_PAYLOAD_FORMAT } from './otlp-semantics.ts';
 import { decodePprof } from './pprof-decode.ts';
 
 /** Must throw a HearthscopeError instead of returning more than `maxBytes`. */
 export type Gunzip = (bytes: Uint8Array, maxBytes: number) => Uint8Array;
-
-const GZIP_MAGIC = [0x1f, 0x8b] as const;
 
 /** @returns the payload's profile, or null when it was refused and counted */
 export function readOriginalPayload(
@@ -51,11 +50,10 @@ function plainPayload(
   { maxPayloadBytes }: DecodeLimits,
   gunzip: Gunzip | undefined,
 ): Uint8Array {
-  const isGzip = payload[0] === GZIP_MAGIC[0] && payload[1] === GZIP_MAGIC[1];
-  if (isGzip && gunzip === undefined) {
+  if (isGzip(payload) && gunzip === undefined) {
     throw new HearthscopeError('unimplemented', 'a gzipped original_payload cannot be read here');
   }
-  const plain = isGzip ? gunzip!(payload, maxPayloadBytes) : payload;
+  const plain = isGzip(payload) ? gunzip!(payload, maxPayloadBytes) : payload;
   if (plain.length > maxPayloadBytes) {
     throw new HearthscopeError(
       'invalid_argument',

@@ -155,8 +155,8 @@ export class ProfileTables {
     const known = this.#linkRows.get(index, this.#profile);
     if (known >= 0) return known;
     const link = this.#dictionary.links[index]!;
-    const { links } = this.#columns;
-    return this.#linkRows.set(index, this.#profile, link.traceId === '' ? 0 : links.push(link) - 1);
+    const isNone = link.traceId === '' && link.spanId === '';
+    return this.#linkRows.set(index, this.#profile, isNone ? 0 : this.#columns.links.push(link) - 1);
   }
 
   /** The tables of the profile begun last. */

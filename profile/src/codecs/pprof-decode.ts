@@ -15,39 +15,58 @@ import { Uint32Column } from '../column.ts';
 import { HearthscopeError } from '../errors.ts';
 import type { Attribute, FunctionTable, LocationTable, MappingTable, Profile } from '../profile.ts';
 import type { ValueType } from '../profile-type.ts';
-import { UintListTable } from '../uint-list-table.ts';
 import { ProtobufReader, WireType } from '../wire/protobuf-reader.ts';
 import type { RangeList } from '../wire/range-list.ts';
-import { AttributeSets } from './attribute-sets.ts';
 import { DEFAULT_DECODE_LIMITS, type DecodeLimits } from './decode-limits.ts';
-import { DecodeReport, type Repair } from './decode-report.ts';
+import { DecodeReport, type Rejection, type Repair } from './decode-report.ts';
 import { PprofAttribute } from './pprof-attributes.ts';
 import { IdTable } from './pprof-id-table.ts';
-import { PprofLabels } from './pprof-labels.ts';
 import { PprofMessages } from './pprof-messages.ts';
+import { type KnownLocations, PprofSampleReader } from './pprof-samples.ts';
+
+export interface PprofDecodeOptions {
+  /** What becomes of a string that is not UTF-8: `replace` (the default) reads it with U+FFFD and counts it, `refuse`
+   * refuses the profile, as Grafana Pyroscope's push does. */
+  readonly invalidUtf8?: 'replace' | 'refuse';
+  /** Whether to mend what old .NET clients sent: functions that all have the id 0 belong to the locations in their order
+   * (`function_id_zero`), and `-` in a sample type is meant as `_` (`sample_type_dash`). */
+  readonly mendDotnet?: boolean;
+  /** What becomes of samples whose stack leads to an id that the profile lacks: `refuse` (the default) refuses the profile,
+   * `dropSamples` leaves them out. */
+  readonly unknownIds?: 'refuse' | 'dropSamples';
+}
 
 export interface PprofDecodeResult {
   /** Rows of strings, functions, mappings and locations are those of the file; stacks and attribute sets are distinct. */
   readonly profile: Profile;
+  /** Samples: `location_id_unknown`, `function_id_unknown`. */
+  readonly rejected: readonly Rejection[];
   /** `invalid_utf8`, `stack_truncated`, `symbol_truncated`, `line_out_of_range`, `mapping_id_unknown`,
-   * `location_is_folded`, `attribute_key_empty`, `attribute_key_too_long`, `attribute_value_truncated`. */
+   * `location_is_folded`, `attribute_key_empty`, `attribute_key_too_long`, `attribute_value_truncated`,
+   * `function_id_zero`, `sample_type_dash`, `time_negative`. */
   readonly repaired: readonly Repair[];
 }
 
 const NO_VALUE_TYPE: ValueType = { type: '', unit: '' };
 
+/** Bytes of a string that is not UTF-8 which its error shows. */
+const MAX_SHOWN_BYTES = 256;
+
 /** @param bytes decompressed; the caller recognises and undoes gzip
- * @throws FormatError for malformed bytes, HearthscopeError invalid_argument for a limit that is exceeded */
+ * @throws FormatError for malformed bytes; HearthscopeError invalid_argument for a limit that is exceeded, which is a
+ *   DecodeLimitError where Grafana Pyroscope has the limit too */
 export function decodePprof(
   bytes: Uint8Array,
   limits: DecodeLimits = DEFAULT_DECODE_LIMITS,
+  options: PprofDecodeOptions = {},
 ): PprofDecodeResult {
-  return new PprofDecoder(bytes, limits).decode();
+  return new PprofDecoder(bytes, limits, options).decode();
 }
 
 class PprofDecoder {
   readonly #reader: ProtobufReader;
   readonly #limits: DecodeLimits;
+  readonly #options: PprofDecodeOptions;
   readonly #report = new DecodeReport();
   readonly #messages: PprofMessages;
 
@@ -55,26 +74,40 @@ class PprofDecoder {
   #mappingRows = new IdTable(0);
   #functionRows = new IdTable(0);
   #locationRows = new IdTable(0);
+  readonly #brokenLocations = new Set<number>();
 
-  constructor(bytes: Uint8Array, limits: DecodeLimits) {
+  constructor(bytes: Uint8Array, limits: DecodeLimits, options: PprofDecodeOptions) {
     this.#reader = new ProtobufReader('pprof', bytes);
     this.#limits = limits;
+    this.#options = options;
     this.#messages = new PprofMessages(this.#reader, limits);
   }
 
   decode(): PprofDecodeResult {
     const messages = this.#messages;
     this.#readStrings();
-    const sampleTypes = this.#readSampleTypes();
+    const sampleTypes = this.#readValueTypes(messages.sampleTypes);
     const functions = this.#readFunctions();
     const mappings = this.#readMappings();
     const locations = this.#readLocations();
-    const { stacks, attributes, attributeSets, samples } = this.#readSamples(sampleTypes.length);
+    const known: KnownLocations = {
+      rows: this.#locationRows,
+      broken: this.#brokenLocations,
+      isDropping: this.#options.unknownIds === 'dropSamples',
+    };
+    const sampleReader = new PprofSampleReader(
+      this.#reader,
+      this.#strings,
+      known,
+      this.#limits,
+      this.#report,
+    );
+    const tables = sampleReader.read(messages.samples, sampleTypes.length);
     const profile: Profile = {
       id: '',
-      timeUnixNanos: messages.timeNanos,
-      durationNanos: messages.durationNanos,
-      sampleTypes,
+      timeUnixNanos: this.#notNegative(messages.timeNanos),
+      durationNanos: this.#notNegative(messages.durationNanos),
+      sampleTypes: this.#withoutDashes(sampleTypes),
       periodType: this.#readValueTypes(messages.periodTypes).at(-1) ?? NO_VALUE_TYPE,
       period: messages.period,
       profileAttributes: this.#profileAttributes(),
@@ -83,36 +116,43 @@ class PprofDecoder {
       mappings,
       functions,
       locations,
-      stacks,
-      attributes,
-      attributeSets,
       links: [{ traceId: '', spanId: '' }],
-      samples,
+      ...tables,
     };
     this.#report.repair('invalid_utf8', this.#reader.invalidUtf8Strings);
-    return { profile, repaired: this.#report.repaired };
+    return { profile, rejected: this.#report.rejected, repaired: this.#report.repaired };
   }
 
   #readStrings(): void {
     const reader = this.#reader;
     const { from, length } = this.#messages.strings;
     const strings = new Array<string>(length);
+    const mustBeUtf8 = this.#options.invalidUtf8 === 'refuse';
     for (let row = 0; row < length; row++) {
       this.#messages.strings.seek(reader, row);
       strings[row] = reader.rest();
+      if (mustBeUtf8 && reader.invalidUtf8Strings > 0) this.#refuseString(row);
     }
     this.#strings = strings;
     if (strings[0] !== '') reader.fail('string 0 should be empty string', from.data[0]);
   }
 
-  #string(index: number, field: string): string {
-    const value = this.#strings[index];
-    if (value === undefined) this.#reader.fail(`${field}: string index out of range`);
-    return value;
+  #refuseString(row: number): never {
+    const { from, to } = this.#messages.strings;
+    const start = from.data[row]!;
+    const shown = this.#reader.bytes.subarray(start, Math.min(to.data[row]!, start + MAX_SHOWN_BYTES));
+    const hex = Array.from(shown, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    this.#reader.fail(`invalid utf8 string hex: ${hex}`, start);
   }
 
-  #checkString(index: number, field: string): number {
-    if (index < 0 || index >= this.#strings.length) this.#reader.fail(`${field}: string index out of range`);
+  /** @param field as clients know it from Grafana Pyroscope, where it has the field */
+  #string(index: number, field: string): string {
+    return this.#strings[this.#checkString(index, field)]!;
+  }
+
+  /** @param error where Grafana Pyroscope words it otherwise than for the other fields */
+  #checkString(index: number, field: string, error = `${field} string index out of range`): number {
+    if (index < 0 || index >= this.#strings.length) this.#reader.fail(error);
     return index;
   }
 
@@ -153,15 +193,26 @@ class PprofDecoder {
           reader.skip(tag);
       }
     }
-    return { type: this.#string(type, 'ValueType.type'), unit: this.#string(unit, 'ValueType.unit') };
+    return { type: this.#string(type, 'sample type type'), unit: this.#string(unit, 'sample type unit') };
   }
 
-  #readSampleTypes(): ValueType[] {
-    const { sampleTypes } = this.#messages;
-    const types = this.#readValueTypes(sampleTypes);
-    const row = types.findIndex(({ type }) => type.includes('-'));
-    if (row >= 0) this.#reader.fail('sample type contains -', sampleTypes.from.data[row]);
-    return types;
+  /** Before 1970, or backwards: a clock that was not set. It is as good as no time. */
+  #notNegative(nanos: bigint): bigint {
+    if (nanos >= 0n) return nanos;
+    this.#report.repair('time_negative');
+    return 0n;
+  }
+
+  #withoutDashes(sampleTypes: readonly ValueType[]): ValueType[] {
+    return sampleTypes.map((sampleType, row) => {
+      const { type, unit } = sampleType;
+      if (!type.includes('-')) return sampleType;
+      if (!this.#options.mendDotnet) {
+        this.#reader.fail('sample type contains -', this.#messages.sampleTypes.from.data[row]);
+      }
+      this.#report.repair('sample_type_dash');
+      return { type: type.replaceAll('-', '_'), unit };
+    });
   }
 
   #readFunctions(): FunctionTable {
@@ -176,6 +227,7 @@ class PprofDecoder {
       startLine: new Uint32Array(length),
     };
     const rows = new IdTable(count);
+    let withId = 0;
     for (let row = 1; row < length; row++) {
       this.#messages.functions.seek(reader, row - 1);
       const start = reader.pos;
@@ -192,15 +244,19 @@ class PprofDecoder {
             break;
           case 2:
             reader.expect(tag, WireType.varint, 'Function.name');
-            table.name[row] = this.#checkString(reader.index(), 'Function.name');
+            table.name[row] = this.#checkString(reader.index(), 'function name');
             break;
           case 3:
             reader.expect(tag, WireType.varint, 'Function.system_name');
-            table.systemName[row] = this.#checkString(reader.index(), 'Function.system_name');
+            table.systemName[row] = this.#checkString(
+              reader.index(),
+              'function system name',
+              'function system name index string out of range',
+            );
             break;
           case 4:
             reader.expect(tag, WireType.varint, 'Function.filename');
-            table.filename[row] = this.#checkString(reader.index(), 'Function.filename');
+            table.filename[row] = this.#checkString(reader.index(), 'function file name');
             break;
           case 5:
             reader.expect(tag, WireType.varint, 'Function.start_line');
@@ -210,11 +266,37 @@ class PprofDecoder {
             reader.skip(tag);
         }
       }
+      if ((idLow | idHigh) === 0 && this.#options.mendDotnet) continue;
       if ((idLow | idHigh) === 0) reader.fail('function id is 0', start);
       if (!rows.add(idLow, idHigh, row)) reader.fail('two functions have the same id', start);
+      withId++;
     }
+    if (withId !== count) this.#giveFunctionIds(rows, withId);
     this.#functionRows = rows;
     return table;
+  }
+
+  /** The functions of a .NET profile, none of which has an id, get those of the locations. */
+  #giveFunctionIds(rows: IdTable, withId: number): void {
+    const reader = this.#reader;
+    const { functions, locations } = this.#messages;
+    if (withId > 0 || functions.length !== locations.length) {
+      reader.fail('function id is 0', functions.from.data[0]);
+    }
+    for (let row = 0; row < locations.length; row++) {
+      locations.seek(reader, row);
+      while (reader.pos < reader.limit) {
+        const tag = reader.tag();
+        if (tag >>> 3 !== 1) {
+          reader.skip(tag);
+          continue;
+        }
+        reader.expect(tag, WireType.varint, 'Location.id');
+        reader.varint();
+        rows.add(reader.lo, reader.hi, row + 1);
+      }
+    }
+    this.#report.repair('function_id_zero', functions.length);
   }
 
   #readMappings(): MappingTable {
@@ -258,11 +340,11 @@ class PprofDecoder {
             break;
           case 5:
             reader.expect(tag, WireType.varint, 'Mapping.filename');
-            table.filename[row] = this.#checkString(reader.index(), 'Mapping.filename');
+            table.filename[row] = this.#checkString(reader.index(), 'mapping file name');
             break;
           case 6:
             reader.expect(tag, WireType.varint, 'Mapping.build_id');
-            table.buildId[row] = this.#checkString(reader.index(), 'Mapping.build_id');
+            table.buildId[row] = this.#checkString(reader.index(), 'mapping build id');
             break;
           default:
             reader.skip(tag);
@@ -315,7 +397,7 @@ class PprofDecoder {
             break;
           case 4:
             reader.expect(tag, WireType.lengthDelimited, 'Location.line');
-            this.#readLine(lines);
+            if (!this.#readLine(lines)) this.#brokenLocations.add(row);
             break;
           case 5:
             reader.expect(tag, WireType.varint, 'Location.is_folded');
@@ -338,7 +420,8 @@ class PprofDecoder {
     };
   }
 
-  #readLine(lines: { function: Uint32Column; number: Uint32Column; column: Uint32Column }): void {
+  /** @returns false when its function is not there */
+  #readLine(lines: { function: Uint32Column; number: Uint32Column; column: Uint32Column }): boolean {
     const reader = this.#reader;
     const start = reader.pos;
     const outer = reader.enter();
@@ -352,7 +435,9 @@ class PprofDecoder {
           reader.expect(tag, WireType.varint, 'Line.function_id');
           reader.varint();
           functionRow = (reader.lo | reader.hi) === 0 ? 0 : this.#functionRows.find(reader.lo, reader.hi);
-          if (functionRow < 0) reader.fail('a line names a function id that the profile lacks', start);
+          if (functionRow < 0 && this.#options.unknownIds !== 'dropSamples') {
+            reader.fail('a line names a function id that the profile lacks', start);
+          }
           break;
         }
         case 2:
@@ -368,7 +453,7 @@ class PprofDecoder {
       }
     }
     reader.leave(outer);
-    lines.function.push(functionRow);
+    lines.function.push(Math.max(functionRow, 0));
     lines.number.push(number);
     lines.column.push(column);
     const { maxTableRows } = this.#limits;
@@ -378,6 +463,7 @@ class PprofDecoder {
         `pprof: the lines of all locations exceed the limit of ${maxTableRows}`,
       );
     }
+    return functionRow >= 0;
   }
 
   /** Lines are int64 on the wire and uint32 in the column; what does not fit is no line of any file. */
@@ -386,132 +472,6 @@ class PprofDecoder {
     if (this.#reader.hi === 0) return this.#reader.lo >>> 0;
     this.#report.repair('line_out_of_range');
     return 0;
-  }
-
-  #readSamples(valueCount: number): Pick<Profile, 'stacks' | 'attributes' | 'attributeSets' | 'samples'> {
-    const reader = this.#reader;
-    const { length } = this.#messages.samples;
-    const { maxStackDepth, maxSampleAttributes } = this.#limits;
-    const stacks = new UintListTable(this.#messages.samples.byteLength);
-    const attributeSets = new AttributeSets();
-    const labels = new PprofLabels(reader, this.#strings, this.#limits, this.#report);
-    const samples = {
-      length,
-      stack: new Uint32Array(length),
-      values: Array.from({ length: valueCount }, () => new BigInt64Array(length)),
-      attributeSet: new Uint32Array(length),
-      link: new Uint32Array(length),
-      timestampStart: new Uint32Array(length + 1),
-      timestampUnixNanos: new BigUint64Array(0),
-    };
-    const locations = new Uint32Column();
-    const sampleLabels: number[] = [];
-    for (let row = 0; row < length; row++) {
-      this.#messages.samples.seek(reader, row);
-      const start = reader.pos;
-      locations.length = 0;
-      sampleLabels.length = 0;
-      let valuesRead = 0;
-      let labelsRead = 0;
-      while (reader.pos < reader.limit) {
-        const tag = reader.tag();
-        switch (tag >>> 3) {
-          case 1:
-            this.#readLocationIds(tag, locations);
-            break;
-          case 2: {
-            const packed = (tag & 7) === WireType.lengthDelimited;
-            if (!packed) reader.expect(tag, WireType.varint, 'Sample.value');
-            const outer = packed ? reader.enter() : reader.limit;
-            do {
-              if (packed && reader.pos >= reader.limit) break;
-              const value = reader.int64();
-              if (valuesRead < valueCount) samples.values[valuesRead]![row] = value;
-              valuesRead++;
-            } while (packed);
-            reader.leave(outer);
-            break;
-          }
-          case 3: {
-            reader.expect(tag, WireType.lengthDelimited, 'Sample.label');
-            if (++labelsRead > maxSampleAttributes) {
-              throw new HearthscopeError(
-                'invalid_argument',
-                `pprof: a sample exceeds the sample labels limit (max_profile_stacktrace_sample_labels, limit: ${maxSampleAttributes})`,
-              );
-            }
-            const attribute = labels.read();
-            if (attribute >= 0) sampleLabels.push(attribute);
-            break;
-          }
-          default:
-            reader.skip(tag);
-        }
-      }
-      if (valuesRead !== valueCount) {
-        reader.fail(
-          `sample value length mismatch: ${valuesRead} values for ${valueCount} sample types`,
-          start,
-        );
-      }
-      const depth = locations.length;
-      if (depth > maxStackDepth) this.#report.repair('stack_truncated');
-      samples.stack[row] = stacks.intern(locations.data, Math.max(0, depth - maxStackDepth), depth);
-      samples.attributeSet[row] = attributeSets.row(sampleLabels);
-    }
-    return {
-      stacks: { length: stacks.length, locationStart: stacks.finishStart(), location: stacks.finishItems() },
-      attributes: labels.attributes,
-      attributeSets: attributeSets.finish(),
-      samples,
-    };
-  }
-
-  /** The hottest loop: location ids of one or two bytes are read in place, others by the general path. */
-  #readLocationIds(tag: number, locations: Uint32Column): void {
-    const reader = this.#reader;
-    if ((tag & 7) === WireType.varint) {
-      locations.push(this.#locationRow());
-      return;
-    }
-    reader.expect(tag, WireType.lengthDelimited, 'Sample.location_id');
-    const outer = reader.enter();
-    const { bytes, limit } = reader;
-    locations.reserve(limit - reader.pos);
-    const { data } = locations;
-    const { dense } = this.#locationRows;
-    let count = locations.length;
-    let pos = reader.pos;
-    while (pos < limit) {
-      let id = bytes[pos]!;
-      let next = pos + 1;
-      if (id >= 0x80 && next < limit) {
-        id = (id & 0x7f) | (bytes[next]! << 7);
-        if (bytes[next]! >= 0x80) id = dense.length;
-        next++;
-      }
-      const row = id < dense.length ? dense[id]! : 0;
-      if (row === 0) {
-        reader.pos = pos;
-        data[count++] = this.#locationRow();
-        pos = reader.pos;
-      } else {
-        data[count++] = row - 1;
-        pos = next;
-      }
-    }
-    reader.pos = pos;
-    locations.length = count;
-    reader.leave(outer);
-  }
-
-  #locationRow(): number {
-    const reader = this.#reader;
-    const at = reader.pos;
-    reader.varint();
-    const row = this.#locationRows.find(reader.lo, reader.hi);
-    if (row < 0) reader.fail('a sample names a location id that the profile lacks', at);
-    return row;
   }
 
   #profileAttributes(): Attribute[] {

@@ -1,63 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes a columnar Profile as pprof, uncompressed, with the pprof-format package. That encoder gives an empty
-// sub-message the length 0 but two bytes, and cuts off the end of the file for it; so nothing empty may reach it, which
-// `isEmpty…` in this file sees to.
+// Writes a columnar Profile as pprof, uncompressed.
 //
 // pprof has no place for frame types, timestamps, ids and profile attributes besides its own four; they are left out.
 // Links become the string labels `trace_id` and `span_id`. A string attribute without text and a line without function
 // say nothing in pprof and are left out too.
 
-import { type LabelInput, type LineInput, Profile as PprofProfile, StringTable } from 'pprof-format';
 import { HearthscopeError } from '../errors.ts';
 import type { Attribute, Profile } from '../profile.ts';
 import type { ValueType } from '../profile-type.ts';
+import { finish, type Steps } from '../steps.ts';
+import { ProtobufWriter } from '../wire/protobuf-writer.ts';
 import { PprofAttribute } from './pprof-attributes.ts';
+import { isEmptyValueType, MappingSymbols, mappingSymbols } from './pprof-facts.ts';
 
 export interface PprofEncodeOptions {
   /** The type of the sample type that viewers show first. Default: what a pprof that was decoded said, or nothing. */
   readonly defaultSampleType?: string;
 }
 
+/** Rows of a table written in one step. */
+const ROWS_PER_STEP = 1024;
+
+/** Field numbers of Profile. */
+const ProfileField = {
+  sampleType: 1,
+  sample: 2,
+  mapping: 3,
+  location: 4,
+  function: 5,
+  string: 6,
+  dropFrames: 7,
+  keepFrames: 8,
+  timeNanos: 9,
+  durationNanos: 10,
+  periodType: 11,
+  period: 12,
+  comment: 13,
+  defaultSampleType: 14,
+  docUrl: 15,
+} as const;
+
 /** @returns uncompressed bytes
  * @throws HearthscopeError invalid_argument when a sample type has neither type nor unit */
 export function encodePprof(profile: Profile, options: PprofEncodeOptions = {}): Uint8Array {
-  return new PprofEncoder(profile).encode(options);
+  return finish(encodePprofInSteps(profile, options));
+}
+
+export function* encodePprofInSteps(profile: Profile, options: PprofEncodeOptions = {}): Steps<Uint8Array> {
+  return yield* new PprofEncoder(profile).encodeInSteps(options);
 }
 
 class PprofEncoder {
   readonly #profile: Profile;
-  readonly #strings = new StringTable();
+  readonly #output = new ProtobufWriter();
+  readonly #strings: string[] = [''];
+  readonly #stringIndex = new Map([['', 0]]);
 
   constructor(profile: Profile) {
     this.#profile = profile;
   }
 
-  encode({
+  *encodeInSteps({
     defaultSampleType = this.#attribute(PprofAttribute.defaultSampleType),
-  }: PprofEncodeOptions): Uint8Array {
-    const { sampleTypes, periodType, period, timeUnixNanos, durationNanos, comments } = this.#profile;
+  }: PprofEncodeOptions): Steps<Uint8Array> {
+    const { sampleTypes, samples, mappings, locations, functions, comments } = this.#profile;
     if (sampleTypes.length === 0 || sampleTypes.some(isEmptyValueType)) {
       throw new HearthscopeError('invalid_argument', 'pprof needs sample types that have a type or a unit');
     }
-    const encoded = new PprofProfile({
-      sampleType: sampleTypes.map((valueType) => this.#valueType(valueType)),
-      sample: this.#samples(),
-      mapping: this.#mappings(),
-      location: this.#locations(),
-      function: this.#functions(),
-      stringTable: this.#strings,
-      timeNanos: timeUnixNanos,
-      durationNanos,
-      ...(isEmptyValueType(periodType) ? {} : { periodType: this.#valueType(periodType) }),
-      period,
-      comment: comments.map((comment) => this.#string(comment)),
-      dropFrames: this.#string(this.#attribute(PprofAttribute.dropFrames)),
-      keepFrames: this.#string(this.#attribute(PprofAttribute.keepFrames)),
-      docUrl: this.#string(this.#attribute(PprofAttribute.docUrl)),
-      defaultSampleType: this.#string(defaultSampleType),
-    });
-    return encoded.encode();
+    const output = this.#output;
+    for (const type of sampleTypes) this.#valueType(ProfileField.sampleType, type);
+    yield* this.#table(0, samples.length, (row) => this.#sample(row));
+    const symbols = mappingSymbols(this.#profile);
+    // Ids are rows, as row 0, "no mapping" and "no function", is left out.
+    yield* this.#table(1, mappings.length, (row) => this.#mapping(row, symbols[row]!));
+    yield* this.#table(0, locations.length, (row) => this.#location(row));
+    yield* this.#table(1, functions.length, (row) => this.#function(row));
+    output.uint32(ProfileField.dropFrames, this.#string(this.#attribute(PprofAttribute.dropFrames)));
+    output.uint32(ProfileField.keepFrames, this.#string(this.#attribute(PprofAttribute.keepFrames)));
+    output.int64(ProfileField.timeNanos, this.#profile.timeUnixNanos);
+    output.int64(ProfileField.durationNanos, this.#profile.durationNanos);
+    this.#valueType(ProfileField.periodType, this.#profile.periodType);
+    output.int64(ProfileField.period, this.#profile.period);
+    output.packedUint32(
+      ProfileField.comment,
+      comments.map((comment) => this.#string(comment)),
+    );
+    output.uint32(ProfileField.defaultSampleType, this.#string(defaultSampleType));
+    output.uint32(ProfileField.docUrl, this.#string(this.#attribute(PprofAttribute.docUrl)));
+    yield* this.#table(0, this.#strings.length, (row) =>
+      output.presentString(ProfileField.string, this.#strings[row]!),
+    );
+    return output.finish();
+  }
+
+  *#table(from: number, to: number, write: (row: number) => void): Steps<void> {
+    for (let row = from; row < to; row++) {
+      if (row % ROWS_PER_STEP === 0) yield;
+      write(row);
+    }
   }
 
   /** The text of a profile attribute, '' when there is none. */
@@ -67,141 +108,121 @@ class PprofEncoder {
   }
 
   #string(text: string): number {
-    return this.#strings.dedup(text);
+    let index = this.#stringIndex.get(text);
+    if (index === undefined) {
+      index = this.#strings.push(text) - 1;
+      this.#stringIndex.set(text, index);
+    }
+    return index;
   }
 
   #stringOf(index: number): number {
     return this.#string(this.#profile.strings[index]!);
   }
 
-  #valueType({ type, unit }: ValueType): { type: number; unit: number } {
-    return { type: this.#string(type), unit: this.#string(unit) };
-  }
-
-  #samples() {
-    const { samples, stacks } = this.#profile;
-    return Array.from({ length: samples.length }, (_, row) => {
-      const stack = samples.stack[row]!;
-      const locations = stacks.location.subarray(
-        stacks.locationStart[stack],
-        stacks.locationStart[stack + 1],
-      );
-      return {
-        locationId: Array.from(locations, (location) => location + 1),
-        value: samples.values.map((values) => values[row]!),
-        label: this.#labels(samples.attributeSet[row]!, samples.link[row]!),
-      };
+  #valueType(field: number, { type, unit }: ValueType): void {
+    this.#output.message(field, () => {
+      this.#output.uint32(1, this.#string(type));
+      this.#output.uint32(2, this.#string(unit));
     });
   }
 
-  #labels(attributeSet: number, link: number): LabelInput[] {
+  #sample(row: number): void {
+    const { samples, stacks } = this.#profile;
+    const stack = samples.stack[row]!;
+    const first = stacks.locationStart[stack]!;
+    this.#output.message(ProfileField.sample, () => {
+      this.#output.packedUint32(
+        1,
+        stacks.location.subarray(first, stacks.locationStart[stack + 1]).map((location) => location + 1),
+      );
+      this.#output.packedInt64(
+        2,
+        samples.values.map((values) => values[row]!),
+      );
+      this.#labels(samples.attributeSet[row]!, samples.link[row]!);
+    });
+  }
+
+  #labels(attributeSet: number, link: number): void {
     const { attributeSets, attributes, links } = this.#profile;
-    const labels: LabelInput[] = [];
-    for (
-      let i = attributeSets.attributeStart[attributeSet]!;
-      i < attributeSets.attributeStart[attributeSet + 1]!;
-      i++
-    ) {
-      const label = this.#label(attributes[attributeSets.attribute[i]!]!);
-      if (!isEmptyLabel(label)) labels.push(label);
+    const end = attributeSets.attributeStart[attributeSet + 1]!;
+    for (let i = attributeSets.attributeStart[attributeSet]!; i < end; i++) {
+      this.#attributeLabel(attributes[attributeSets.attribute[i]!]!);
     }
-    if (link !== 0) {
-      const { traceId, spanId } = links[link]!;
-      labels.push({ key: this.#string('trace_id'), str: this.#string(traceId) });
-      labels.push({ key: this.#string('span_id'), str: this.#string(spanId) });
-    }
-    return labels;
+    if (link === 0) return;
+    this.#label('trace_id', links[link]!.traceId);
+    this.#label('span_id', links[link]!.spanId);
   }
 
   /** Integers are numeric labels; a double or a boolean is text, as pprof has neither. */
-  #label({ key, value, unit }: Attribute): LabelInput {
-    if (typeof value === 'bigint') return { key: this.#string(key), num: value, numUnit: this.#string(unit) };
-    const text = this.#string(String(value));
-    return text === 0 ? {} : { key: this.#string(key), str: text };
-  }
-
-  /** Ids are rows, as row 0, "no mapping", is left out. */
-  #mappings() {
-    const { mappings } = this.#profile;
-    const symbols = this.#mappingSymbols();
-    return Array.from({ length: mappings.length - 1 }, (_, i) => {
-      const row = i + 1;
-      const known = symbols[row]!;
-      return {
-        id: row,
-        memoryStart: mappings.start[row]!,
-        memoryLimit: mappings.limit[row]!,
-        fileOffset: mappings.fileOffset[row]!,
-        filename: this.#stringOf(mappings.filename[row]!),
-        buildId: this.#stringOf(mappings.buildId[row]!),
-        hasFunctions: (known & Symbols.functions) !== 0,
-        hasFilenames: (known & Symbols.filenames) !== 0,
-        hasLineNumbers: (known & Symbols.lineNumbers) !== 0,
-        hasInlineFrames: (known & Symbols.inlineFrames) !== 0,
-      };
-    });
-  }
-
-  /** What is known of all locations of each mapping. A flag that is set keeps tools from symbolizing, so one location
-   * without symbol takes it away; inlined frames are known to be looked at when there is one. */
-  #mappingSymbols(): Uint8Array {
-    const { mappings, locations, functions } = this.#profile;
-    const all = Symbols.functions | Symbols.filenames | Symbols.lineNumbers;
-    const known = new Uint8Array(mappings.length);
-    const seen = new Uint8Array(mappings.length);
-    for (let location = 0; location < locations.length; location++) {
-      const mapping = locations.mapping[location]!;
-      if (seen[mapping] === 0) known[mapping] = all;
-      seen[mapping] = 1;
-      const first = locations.lineStart[location]!;
-      const end = locations.lineStart[location + 1]!;
-      if (first === end) known[mapping]! &= ~all;
-      if (end - first > 1) known[mapping]! |= Symbols.inlineFrames;
-      for (let line = first; line < end; line++) {
-        const functionRow = locations.lineFunction[line]!;
-        if (functions.name[functionRow] === 0) known[mapping]! &= ~Symbols.functions;
-        if (functions.filename[functionRow] === 0) known[mapping]! &= ~Symbols.filenames;
-        if (locations.lineNumber[line] === 0) known[mapping]! &= ~Symbols.lineNumbers;
-      }
+  #attributeLabel({ key, value, unit }: Attribute): void {
+    if (typeof value !== 'bigint') {
+      this.#label(key, String(value));
+      return;
     }
-    return known;
+    if (key === '') return;
+    this.#output.message(3, () => {
+      this.#output.uint32(1, this.#string(key));
+      this.#output.int64(3, value);
+      this.#output.uint32(4, this.#string(unit));
+    });
   }
 
-  #locations() {
+  #label(key: string, text: string): void {
+    if (key === '' || text === '') return;
+    this.#output.message(3, () => {
+      this.#output.uint32(1, this.#string(key));
+      this.#output.uint32(2, this.#string(text));
+    });
+  }
+
+  #mapping(row: number, known: number): void {
+    const { mappings } = this.#profile;
+    const output = this.#output;
+    const flag = (bit: number) => ((known & bit) === 0 ? 0 : 1);
+    output.message(ProfileField.mapping, () => {
+      output.uint32(1, row);
+      output.int64(2, mappings.start[row]!);
+      output.int64(3, mappings.limit[row]!);
+      output.int64(4, mappings.fileOffset[row]!);
+      output.uint32(5, this.#stringOf(mappings.filename[row]!));
+      output.uint32(6, this.#stringOf(mappings.buildId[row]!));
+      output.uint32(7, flag(MappingSymbols.functions));
+      output.uint32(8, flag(MappingSymbols.filenames));
+      output.uint32(9, flag(MappingSymbols.lineNumbers));
+      output.uint32(10, flag(MappingSymbols.inlineFrames));
+    });
+  }
+
+  #location(row: number): void {
     const { locations } = this.#profile;
-    return Array.from({ length: locations.length }, (_, row) => {
-      const line: LineInput[] = [];
-      for (let i = locations.lineStart[row]!; i < locations.lineStart[row + 1]!; i++) {
-        const functionId = locations.lineFunction[i]!;
+    const output = this.#output;
+    output.message(ProfileField.location, () => {
+      output.uint32(1, row + 1);
+      output.uint32(2, locations.mapping[row]!);
+      output.int64(3, locations.address[row]!);
+      for (let line = locations.lineStart[row]!; line < locations.lineStart[row + 1]!; line++) {
+        const functionId = locations.lineFunction[line]!;
         if (functionId === 0) continue;
-        line.push({ functionId, line: locations.lineNumber[i]!, column: locations.lineColumn[i]! });
+        output.message(4, () => {
+          output.uint32(1, functionId);
+          output.uint32(2, locations.lineNumber[line]!);
+          output.uint32(3, locations.lineColumn[line]!);
+        });
       }
-      return { id: row + 1, mappingId: locations.mapping[row]!, address: locations.address[row]!, line };
     });
   }
 
-  #functions() {
+  #function(row: number): void {
     const { functions } = this.#profile;
-    return Array.from({ length: functions.length - 1 }, (_, i) => {
-      const row = i + 1;
-      return {
-        id: row,
-        name: this.#stringOf(functions.name[row]!),
-        systemName: this.#stringOf(functions.systemName[row]!),
-        filename: this.#stringOf(functions.filename[row]!),
-        startLine: functions.startLine[row]!,
-      };
+    const output = this.#output;
+    output.message(ProfileField.function, () => {
+      output.uint32(1, row);
+      output.uint32(2, this.#stringOf(functions.name[row]!));
+      output.uint32(3, this.#stringOf(functions.systemName[row]!));
+      output.uint32(4, this.#stringOf(functions.filename[row]!));
+      output.uint32(5, functions.startLine[row]!);
     });
   }
-}
-
-/** Bits of what is known of a mapping's locations. */
-const Symbols = { functions: 1, filenames: 2, lineNumbers: 4, inlineFrames: 8 } as const;
-
-function isEmptyValueType({ type, unit }: ValueType): boolean {
-  return type === '' && unit === '';
-}
-
-function isEmptyLabel({ key }: LabelInput): boolean {
-  return key === undefined || key === 0;
 }

@@ -77,7 +77,8 @@ export class PprofLabels {
 
   #stringIndex(field: string): number {
     const index = this.#reader.index();
-    if (index < 0 || index >= this.#strings.length) this.#reader.fail(`${field}: string index out of range`);
+    if (index < 0 || index >= this.#strings.length)
+      this.#reader.fail(`sample label string index out of range: ${field}`);
     return index;
   }
 

@@ -7,6 +7,7 @@ import { Uint32Column } from '../column.ts';
 import { HearthscopeError } from '../errors.ts';
 import { type ProtobufReader, WireType } from '../wire/protobuf-reader.ts';
 import { RangeList } from '../wire/range-list.ts';
+import { samplesLimit } from './decode-limit-error.ts';
 import type { DecodeLimits } from './decode-limits.ts';
 
 export class PprofMessages {
@@ -112,10 +113,7 @@ export class PprofMessages {
   #check(): void {
     const { maxSamples, maxTableRows, maxDecodedRows } = this.#limits;
     if (this.samples.length > maxSamples) {
-      throw new HearthscopeError(
-        'invalid_argument',
-        `pprof: the profile exceeds the samples count limit (max_profile_stacktrace_samples, actual: ${this.samples.length}, limit: ${maxSamples})`,
-      );
+      throw samplesLimit('pprof', this.samples.length, maxSamples);
     }
     this.sampleTypes.check();
     this.mappings.check();
@@ -137,7 +135,5 @@ export class PprofMessages {
       );
     }
     if (this.sampleTypes.length === 0) this.#reader.fail('empty profile: no sample types');
-    if (this.timeNanos < 0n) this.#reader.fail(`time_nanos is ${this.timeNanos}`);
-    if (this.durationNanos < 0n) this.#reader.fail(`duration_nanos is ${this.durationNanos}`);
   }
 }

@@ -261,17 +261,16 @@ test('malformed profiles are refused and say where', () => {
     [/sample value length mismatch: 2 values for 1/, { sample: [{ location_id: [1], value: [1, 2] }] }],
     [/sample value length mismatch: 0 values for 1/, { sample: [{ location_id: [1] }] }],
     [/sample type contains -/, { string_table: ['', 'cpu-time', 'nanoseconds', 'main', 'thread'] }],
-    [/ValueType.type: string index out of range/, { sample_type: [{ type: 5 }] }],
-    [/ValueType.type: string index out of range/, { sample_type: [{ type: -1 }] }],
-    [/Function.name: string index out of range/, { function: [{ id: 1, name: 5 }] }],
-    [/Mapping.build_id: string index out of range/, { mapping: [{ id: 1, build_id: 99 }] }],
+    [/sample type type string index out of range/, { sample_type: [{ type: 5 }] }],
+    [/sample type type string index out of range/, { sample_type: [{ type: -1 }] }],
+    [/function name string index out of range/, { function: [{ id: 1, name: 5 }] }],
+    [/mapping build id string index out of range/, { mapping: [{ id: 1, build_id: 99 }] }],
     [
-      /Label.key: string index out of range/,
+      /sample label string index out of range: Label.key/,
       { sample: [{ location_id: [1], value: [1], label: [{ key: 5 }] }] },
     ],
-    [/comment: string index out of range/, { comment: [7] }],
-    [/Profile.doc_url: string index out of range/, { doc_url: 7 }],
-    [/time_nanos is -1/, { time_nanos: -1 }],
+    [/comment string index out of range/, { comment: [7] }],
+    [/Profile.doc_url string index out of range/, { doc_url: 7 }],
   ];
   decodePprof(foreignEncode(ForeignPprof, plainPprof()));
   for (const [message, change] of cases) {
@@ -294,6 +293,8 @@ test('what can be mended is kept and counted', () => {
   const { profile, repaired } = decodePprof(
     foreignEncode(ForeignPprof, {
       ...plainPprof(),
+      time_nanos: -1,
+      duration_nanos: '-9223372036854775808',
       location: [
         { id: 1, mapping_id: 77, is_folded: true, line: [{ function_id: 1, line: -5 }, { line: 3 }] },
       ],
@@ -305,7 +306,9 @@ test('what can be mended is kept and counted', () => {
     location_is_folded: 1,
     line_out_of_range: 1,
     attribute_key_empty: 1,
+    time_negative: 2,
   });
+  assert.deepEqual([profile.timeUnixNanos, profile.durationNanos], [0n, 0n]);
   assert.deepEqual([...profile.locations.mapping], [0]);
   assert.deepEqual([...profile.locations.lineFunction], [1, 0]);
   assert.deepEqual([...profile.locations.lineNumber], [0, 3]);
@@ -321,6 +324,72 @@ test('names that are not UTF-8 are read with U+FFFD and counted', () => {
   const { profile, repaired } = decodePprof(bytes);
   assert.equal(profile.strings[3], 'm\ufffdin');
   assert.deepEqual(repaired, [{ reason: 'invalid_utf8', count: 1 }]);
+});
+
+test('what old .NET clients sent is mended where that is asked for', () => {
+  const broken = {
+    ...plainPprof(),
+    string_table: ['', 'cpu-time', 'nanoseconds', 'main', 'work'],
+    function: [{ name: 3 }, { name: 4 }],
+    location: [
+      { id: 8, line: [{ function_id: 8 }] },
+      { id: 9, line: [{ function_id: 9 }] },
+    ],
+    sample: [{ location_id: [9, 8], value: [1] }],
+  };
+  const mended = (change: Record<string, unknown> = {}) =>
+    decodePprof(foreignEncode(ForeignPprof, { ...broken, ...change }), undefined, { mendDotnet: true });
+  const { profile, repaired } = mended();
+  assert.deepEqual(profile.sampleTypes, [{ type: 'cpu_time', unit: 'nanoseconds' }]);
+  assert.deepEqual([...profile.locations.lineFunction], [1, 2]);
+  assert.deepEqual(Object.fromEntries(repaired.map(({ reason, count }) => [reason, count])), {
+    function_id_zero: 2,
+    sample_type_dash: 1,
+  });
+  assert.throws(() => decodePprof(foreignEncode(ForeignPprof, broken)), /function id is 0/);
+  assert.throws(() => mended({ function: [{ name: 3 }] }), /function id is 0/, 'not one for each location');
+  assert.throws(() => mended({ function: [{ name: 3 }, { id: 9, name: 4 }] }), /function id is 0/);
+});
+
+test('samples that lead nowhere are left out where that is asked for', () => {
+  const bytes = foreignEncode(ForeignPprof, {
+    ...plainPprof(),
+    location: [
+      { id: 1, line: [{ function_id: 1 }] },
+      { id: 2, line: [{ function_id: 1 }, { function_id: 99 }] },
+    ],
+    sample: [
+      { location_id: [1], value: [1], label: [{ key: 4, str: 3 }] },
+      { location_id: [1, 77], value: [2] },
+      { location_id: [2, 1], value: [4] },
+      { location_id: [1, 1], value: [8] },
+    ],
+  });
+  const { profile, rejected } = decodePprof(bytes, undefined, { unknownIds: 'dropSamples' });
+  assert.deepEqual(
+    rejected.map(({ what, reason, count }) => [what, reason, count]),
+    [
+      ['sample', 'location_id_unknown', 1],
+      ['sample', 'function_id_unknown', 1],
+    ],
+  );
+  assert.deepEqual([...profile.samples.values[0]!], [1n, 8n]);
+  assert.deepEqual([...profile.samples.attributeSet], [1, 0]);
+  assert.equal(profile.samples.length, 2);
+  assert.equal(profile.samples.timestampStart.length, 3);
+  canonicalProfile(profile);
+});
+
+test('strings that are not UTF-8 refuse the profile where that is asked for', () => {
+  const bytes = foreignEncode(ForeignPprof, {
+    ...plainPprof(),
+    string_table: ['', 'cpu', 'nanoseconds', `m?${'x'.repeat(300)}`, 'thread'],
+  });
+  bytes[bytes.indexOf(0x3f)] = 0xff;
+  assert.throws(
+    () => decodePprof(bytes, undefined, { invalidUtf8: 'refuse' }),
+    new RegExp(`invalid utf8 string hex: 6dff${'78'.repeat(254)} at byte`),
+  );
 });
 
 test('limits hold at their edge', () => {
@@ -376,7 +445,7 @@ test('limits hold at their edge', () => {
     sample: [{ ...sample, label: Array.from({ length: count }, (_, i) => ({ key: 4, num: i })) }],
   });
   for (const count of [1, 2]) assert.equal(decode(labels(count)).profile.attributes.length, count);
-  refused(labels(3), /sample labels limit \(max_profile_stacktrace_sample_labels, limit: 2\)/);
+  refused(labels(3), /sample labels limit \(max_profile_stacktrace_sample_labels, actual: 3, limit: 2\)/);
 
   const named = (name: string) => {
     const { profile, repaired } = decode({ string_table: ['', 'cpu', 'nanoseconds', name, 'thread'] });

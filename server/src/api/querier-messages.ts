@@ -1,93 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between the API's messages and the query engine's plain data.
+// The query engine's answers as the API's messages.
 
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { HearthscopeError } from '@hearthscope/profile/errors';
-import type { FlameGraph } from '@hearthscope/profile/flame-graph';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type FlameGraph, ROOT_NAME } from '@hearthscope/profile/flame-graph';
+import type { FlameGraphDiff } from '@hearthscope/profile/flame-graph-diff';
+import type { FunctionTable, FunctionTableDiff } from '@hearthscope/profile/function-table';
 import type { LabelSet } from '@hearthscope/profile/labels';
-import type {
-  AnalyzeQueryResponseSchema,
-  FlameGraphSchema,
-  SelectMergeSpanProfileRequest,
-  SelectMergeStacktracesRequest,
-  SelectSeriesRequest,
+import type { Sandwich, SandwichHalf } from '@hearthscope/profile/sandwich';
+import {
+  type AnalyzeQueryResponseSchema,
+  type FlameGraphDiffSchema,
+  type FlameGraphSchema,
+  type FunctionTableDiffSchema,
+  type FunctionTableSchema,
+  type SandwichNode,
+  SandwichNodeSchema,
+  type SandwichSchema,
 } from '../../gen/querier/v1/querier_pb.js';
-import { AsyncQueryType, ProfileFormat } from '../../gen/querier/v1/querier_pb.js';
-import type { LabelsSchema, ProfileTypeSchema, SeriesSchema } from '../../gen/types/v1/types_pb.js';
-import { ExemplarType, TimeSeriesAggregationType } from '../../gen/types/v1/types_pb.js';
+import type {
+  ExemplarSchema,
+  HeatmapSeriesSchema,
+  LabelsSchema,
+  ProfileTypeSchema,
+  SeriesSchema,
+} from '../../gen/types/v1/types_pb.js';
 import type {
   AnalyzeQueryAnswer,
-  ExemplarKind,
-  MergeStacktracesRequest,
+  ExemplarAnswer,
+  HeatmapAnswer,
   ProfileTypeAnswer,
-  SelectSeriesRequest as SelectSeriesQuery,
   TimeSeriesAnswer,
 } from '../query/requests.ts';
-import type { TimeRange } from '../storage/store.ts';
 
-/** Times beyond the exact range of a number are further away than any profile can be. */
-export function timeRange({ start, end }: { readonly start: bigint; readonly end: bigint }): TimeRange {
-  return { startMillis: Number(start), endMillis: Number(end) };
-}
-
-/** @throws HearthscopeError unimplemented for formats and options that are not available */
-export function mergeStacktracesQuery(request: SelectMergeStacktracesRequest): MergeStacktracesRequest {
-  requireFlameGraph(request.format);
-  if (request.async?.type === AsyncQueryType.FORCE) {
-    throw new HearthscopeError('unimplemented', 'async queries are not available');
-  }
-  if (request.stackTraceSelector?.goPgo !== undefined) {
-    throw new HearthscopeError('unimplemented', 'go_pgo shapes pprof profiles, not flame graphs');
-  }
-  return {
-    ...timeRange(request),
-    profileTypeId: request.profileTypeID,
-    labelSelector: request.labelSelector,
-    maxNodes: numberOf(request.maxNodes),
-    callSite: (request.stackTraceSelector?.callSite ?? []).map(({ name }) => name),
-    profileIds: listOf(request.profileIdSelector),
-    traceIds: listOf(request.traceIdSelector),
-    spanIds: listOf(request.spanSelector),
-  };
-}
-
-/** @throws HearthscopeError unimplemented for formats that are not available */
-export function mergeSpanProfileQuery(request: SelectMergeSpanProfileRequest): MergeStacktracesRequest {
-  requireFlameGraph(request.format);
-  return {
-    ...timeRange(request),
-    profileTypeId: request.profileTypeID,
-    labelSelector: request.labelSelector,
-    maxNodes: numberOf(request.maxNodes),
-    callSite: [],
-    profileIds: undefined,
-    traceIds: undefined,
-    spanIds: listOf(request.spanSelector),
-  };
-}
-
-export function selectSeriesQuery(request: SelectSeriesRequest): SelectSeriesQuery {
-  return {
-    ...timeRange(request),
-    profileTypeId: request.profileTypeID,
-    labelSelector: request.labelSelector,
-    groupBy: request.groupBy,
-    stepSeconds: request.step,
-    aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
-    limit: numberOf(request.limit) ?? 0,
-    exemplars: exemplarKind(request.exemplarType),
-  };
-}
-
+/** Viewers fail on a graph without levels: an empty one has its root alone, as Pyroscope's. */
 export function flameGraphMessage(flameGraph: FlameGraph): MessageInitShape<typeof FlameGraphSchema> {
   const { names, levels, total, maxSelf } = flameGraph;
-  return {
-    names: [...names],
-    levels: levels.map((values) => ({ values: Array.from(values) })),
-    total,
-    maxSelf,
-  };
+  if (levels.length === 0) return { names: [ROOT_NAME], levels: [{ values: [0n, 0n, 0n, 0n] }] };
+  return { names: [...names], levels: levelMessages(levels), total, maxSelf };
+}
+
+export function flameGraphDiffMessage(
+  flameGraph: FlameGraphDiff,
+): MessageInitShape<typeof FlameGraphDiffSchema> {
+  const { names, levels, total, maxSelf, leftTicks, rightTicks } = flameGraph;
+  return { names: [...names], levels: levelMessages(levels), total, maxSelf, leftTicks, rightTicks };
+}
+
+function levelMessages(levels: readonly BigInt64Array[]): { values: bigint[] }[] {
+  return levels.map((values) => ({ values: Array.from(values) }));
+}
+
+export function functionTableMessage({
+  functions,
+  total,
+  totalFunctions,
+}: FunctionTable): MessageInitShape<typeof FunctionTableSchema> {
+  return { functions: [...functions], total, totalFunctions: BigInt(totalFunctions) };
+}
+
+export function functionTableDiffMessage(
+  table: FunctionTableDiff,
+): MessageInitShape<typeof FunctionTableDiffSchema> {
+  const { functions, leftTotal, rightTotal, totalFunctions } = table;
+  return { functions: [...functions], leftTotal, rightTotal, totalFunctions: BigInt(totalFunctions) };
+}
+
+export function sandwichMessage(sandwich: Sandwich): MessageInitShape<typeof SandwichSchema> {
+  const { names, callers, callees, total, self } = sandwich;
+  return { names: [...names], callers: halfMessage(callers), callees: halfMessage(callees), total, self };
+}
+
+/** The rows as the nodes below their first one. */
+function halfMessage({ name, parent, total, self, truncated }: SandwichHalf): SandwichNode {
+  const nodes = Array.from(name, (nameIndex, row) =>
+    create(SandwichNodeSchema, {
+      nameIndex,
+      total: total[row]!,
+      self: self[row]!,
+      truncated: truncated[row] === 1,
+    }),
+  );
+  for (let row = 1; row < nodes.length; row++) nodes[parent[row]!]!.children.push(nodes[row]!);
+  return nodes[0]!;
 }
 
 export function profileTypeMessage(type: ProfileTypeAnswer): MessageInitShape<typeof ProfileTypeSchema> {
@@ -111,18 +106,35 @@ export function seriesMessage({ labels, points }: TimeSeriesAnswer): MessageInit
     points: points.map(({ timestampMillis, value, exemplar }) => ({
       timestamp: BigInt(timestampMillis),
       value,
-      exemplars:
-        exemplar === undefined
-          ? []
-          : [
-              {
-                timestamp: BigInt(exemplar.timestampMillis),
-                profileId: uuidOf(exemplar.profileId),
-                value: exemplar.value,
-                labels: [...exemplar.labels],
-              },
-            ],
+      exemplars: exemplar === undefined ? [] : [exemplarMessage(exemplar)],
     })),
+  };
+}
+
+export function heatmapMessage({
+  labels,
+  slots,
+}: HeatmapAnswer): MessageInitShape<typeof HeatmapSeriesSchema> {
+  return {
+    labels: [...labels],
+    slots: slots.map(({ timestampMillis, yMin, counts, exemplars }) => ({
+      timestamp: BigInt(timestampMillis),
+      yMin: [...yMin],
+      counts: [...counts],
+      exemplars: exemplars.map(exemplarMessage),
+    })),
+  };
+}
+
+function exemplarMessage(exemplar: ExemplarAnswer): MessageInitShape<typeof ExemplarSchema> {
+  const { timestampMillis, profileId, spanId, traceId, value, labels } = exemplar;
+  return {
+    timestamp: BigInt(timestampMillis),
+    profileId: uuidOf(profileId),
+    spanId,
+    traceId,
+    value,
+    labels: [...labels],
   };
 }
 
@@ -143,28 +155,6 @@ export function analyzeQueryMessage(
     ],
     queryImpact: { totalBytesInTimeRange: BigInt(bytes), totalQueriedSeries: BigInt(series) },
   };
-}
-
-function requireFlameGraph(format: ProfileFormat): void {
-  if (format === ProfileFormat.UNSPECIFIED || format === ProfileFormat.FLAMEGRAPH) return;
-  throw new HearthscopeError(
-    'unimplemented',
-    `the format ${ProfileFormat[format] ?? format} is not available`,
-  );
-}
-
-function exemplarKind(type: ExemplarType): ExemplarKind {
-  if (type === ExemplarType.INDIVIDUAL) return 'individual';
-  return type === ExemplarType.SPAN ? 'span' : 'none';
-}
-
-function numberOf(value: bigint | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value);
-}
-
-/** An empty list selects nothing away. */
-function listOf(values: readonly string[]): readonly string[] | undefined {
-  return values.length === 0 ? undefined : values;
 }
 
 /** 8-4-4-4-12, as clients of this API write profile ids. */

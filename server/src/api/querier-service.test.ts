@@ -1,85 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
-import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import {
   compressionGzip,
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
 } from '@connectrpc/connect-node';
-import { HearthscopeError } from '@hearthscope/profile/errors';
-import { fastify } from 'fastify';
-import { Registry } from 'prom-client';
-import { ProfileTypesResponseSchema, QuerierService } from '../../gen/querier/v1/querier_pb.js';
-import { StoreQuerier } from '../query/querier.ts';
-import { DEFAULT_QUERY_LIMITS } from '../query/query-limits.ts';
-import { LocalStore } from '../storage/local-store.ts';
-import { CPU_TYPE, RecordingLog, storedProfile } from '../storage/testing/stored-profile.ts';
-import { testDirectory } from '../storage/testing/test-directory.ts';
-import { querierRoutes } from './querier-service.ts';
+import {
+  type HeatmapQueryType,
+  ProfileFormat,
+  ProfileTypesResponseSchema,
+  QuerierService,
+} from '../../gen/querier/v1/querier_pb.js';
+import { CPU_TYPE, storedProfile } from '../storage/testing/stored-profile.ts';
+import { NOW, post, postJson, startQuerierServer, TENANT_HEADER } from './testing/querier-server.ts';
 
-const PROFILE_ID = '0123456789abcdef0123456789abcdef';
 const RANGE = { start: 1n, end: 2_000_000n };
-
-interface Running {
-  /** Speaks HTTP/1.1. */
-  readonly http1: string;
-  /** Speaks HTTP/2 without TLS. */
-  readonly http2: string;
-}
-
-async function startServer(t: TestContext): Promise<Running> {
-  const store: LocalStore = await LocalStore.open({
-    dataDir: testDirectory(t, () => store.close()),
-    headMaxBytes: 1 << 28,
-    onStateChange: () => undefined,
-    registry: new Registry(),
-    log: new RecordingLog(),
-  });
-  const labels = { 'host.name': 'h1', pod: 'web-1' };
-  await store.append('anonymous', [
-    storedProfile('main;work 70\nmain;idle 30', { timeMillis: 1_000_000, labels, id: PROFILE_ID }),
-  ]);
-  const routes = querierRoutes(new StoreQuerier(store, DEFAULT_QUERY_LIMITS, () => 1_000_000), {
-    tenantOf: (headers) => {
-      const tenant = headers.get('x-scope-orgid') ?? 'anonymous';
-      if (tenant === 'nobody') throw new HearthscopeError('unauthenticated', 'no org id');
-      return tenant;
-    },
-  });
-  const http1 = fastify();
-  const http2 = fastify({ http2: true });
-  await http1.register(fastifyConnectPlugin, { routes });
-  await http2.register(fastifyConnectPlugin, { routes });
-  t.after(() => Promise.all([http1.close(), http2.close()]));
-  return { http1: await http1.listen({ port: 0 }), http2: await http2.listen({ port: 0 }) };
-}
-
-function post(
-  url: string,
-  body: string | Uint8Array<ArrayBuffer>,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
-}
-
-/** What the tests look at in the JSON of answers. */
-interface AnswerBody {
-  readonly names: string[];
-  readonly labelsSet: { labels: object[] }[];
-  readonly code: string;
-  readonly message: string;
-}
-
-async function postJson(url: string, method: string, body: unknown, headers?: Record<string, string>) {
-  const response = await post(`${url}/querier.v1.QuerierService/${method}`, JSON.stringify(body), headers);
-  return { status: response.status, body: (await response.json()) as AnswerBody };
-}
 
 type QuerierClient = Client<typeof QuerierService>;
 
@@ -122,7 +63,25 @@ async function checkAllMethods(client: QuerierClient): Promise<void> {
   );
   assert.deepEqual([flamegraph!.total, flamegraph!.maxSelf], [100n, 70n]);
   const spans = await client.selectMergeSpanProfile({ ...selection, spanSelector: ['0123456789abcdef'] });
-  assert.equal(spans.flamegraph!.total, 0n);
+  assert.deepEqual(spans.flamegraph!.names, ['total']);
+  assert.deepEqual(spans.flamegraph!.levels[0]!.values, [0n, 0n, 0n, 0n]);
+  const pprof = await client.selectMergeProfile(selection);
+  assert.deepEqual(
+    pprof.sample.map(({ value }) => value[0]),
+    [70n, 30n],
+  );
+  assert.equal(pprof.stringTable[Number(pprof.function[0]!.name)], 'work');
+  const inside = await client.selectMergeStacktraces({ ...selection, format: ProfileFormat.PPROF });
+  assert.deepEqual(inside.pprof!.profile, pprof);
+  const tree = await client.selectMergeStacktraces({ ...selection, format: ProfileFormat.TREE });
+  assert.equal(Buffer.from(tree.tree).toString('latin1').includes('work'), true);
+  const dot = await client.selectMergeStacktraces({ ...selection, format: ProfileFormat.DOT });
+  assert.match(dot.dot, /^digraph/);
+  const diff = await client.diff({ left: selection, right: { ...selection, labelSelector: '{pod="none"}' } });
+  assert.deepEqual([diff.flamegraph!.leftTicks, diff.flamegraph!.rightTicks], [100n, 0n]);
+  const queryType: HeatmapQueryType = 1;
+  const heatmap = await client.selectHeatmap({ ...selection, step: 500, queryType, exemplarType: 2 });
+  assert.equal(heatmap.series[0]!.slots[0]!.exemplars[0]!.value, 100n);
   const stats = await client.getProfileStats({});
   assert.deepEqual([stats.dataIngested, stats.oldestProfileTime], [true, 1_000_000n]);
   const analysis = await client.analyzeQuery({ ...RANGE, query: `${CPU_TYPE}{}` });
@@ -136,12 +95,12 @@ async function checkAllMethods(client: QuerierClient): Promise<void> {
   );
   await assert.rejects(
     client.diff({}),
-    (error) => error instanceof ConnectError && error.code === Code.Unimplemented,
+    (error) => error instanceof ConnectError && error.code === Code.InvalidArgument,
   );
 }
 
 test('genuine clients of every protocol get the same answers', async (t) => {
-  const { http1, http2 } = await startServer(t);
+  const { http1, http2 } = await startQuerierServer(t);
   const gzip = {
     acceptCompression: [compressionGzip],
     sendCompression: compressionGzip,
@@ -170,35 +129,8 @@ test('genuine clients of every protocol get the same answers', async (t) => {
   }
 });
 
-test('JSON may use both spellings of names, numbers or strings, and fields and values that are newer', async (t) => {
-  const { http1 } = await startServer(t);
-  const { status, body } = await postJson(http1, 'SelectMergeStacktraces', {
-    profile_typeID: CPU_TYPE,
-    labelSelector: '{}',
-    start: 1,
-    end: '2000000',
-    max_nodes: 100,
-    format: 'PROFILE_FORMAT_SANDWICH',
-    stackTraceSelector: { call_site: [{ name: 'main', note: 'new' }], frame_filter: { include: ['x'] } },
-    somethingNew: { a: [1] },
-  });
-  assert.equal(status, 200);
-  assert.deepEqual(body, {
-    flamegraph: {
-      names: ['total', 'main', 'idle', 'work'],
-      levels: [
-        { values: ['0', '100', '0', '0'] },
-        { values: ['0', '100', '0', '1'] },
-        { values: ['0', '30', '30', '2', '0', '70', '70', '3'] },
-      ],
-      total: '100',
-      maxSelf: '70',
-    },
-  });
-});
-
 test('a type given as the name of the selector, as Grafana does, and an empty answer', async (t) => {
-  const { http1 } = await startServer(t);
+  const { http1 } = await startQuerierServer(t);
   const matchers = [`${CPU_TYPE}{service_name="web"}`];
   assert.deepEqual(await postJson(http1, 'LabelValues', { name: 'pod', matchers, start: 1, end: 2000000 }), {
     status: 200,
@@ -216,7 +148,7 @@ test('a type given as the name of the selector, as Grafana does, and an empty an
 });
 
 test('names that are no identifiers are hidden from clients that do not ask for them', async (t) => {
-  const { http1 } = await startServer(t);
+  const { http1 } = await startQuerierServer(t);
   const range = { start: 1, end: 2_000_000 };
   const names = async (accept: string) =>
     (await postJson(http1, 'LabelNames', range, { accept })).body.names.includes('host.name');
@@ -234,40 +166,41 @@ test('names that are no identifiers are hidden from clients that do not ask for 
 });
 
 test('errors have a code, a message and the status that belongs to it', async (t) => {
-  const { http1 } = await startServer(t);
+  const { http1 } = await startQuerierServer(t);
   const selection = { profileTypeID: CPU_TYPE, labelSelector: '{}', start: 1, end: 2_000_000 };
-  const cases: readonly [
-    method: string,
-    body: unknown,
-    status: number,
-    code: string,
-    headers?: Record<string, string>,
-  ][] = [
+  const cases: readonly [method: string, body: unknown, status: number, code: string][] = [
     ['SelectSeries', { ...selection, start: 0, step: 1 }, 400, 'invalid_argument'],
     ['SelectSeries', selection, 400, 'invalid_argument'],
     ['SelectSeries', { ...selection, step: 1, exemplarType: 'EXEMPLAR_TYPE_SPAN' }, 501, 'unimplemented'],
-    ['SelectMergeStacktraces', { ...selection, format: 'PROFILE_FORMAT_DOT' }, 501, 'unimplemented'],
+    [
+      'SelectMergeStacktraces',
+      { ...selection, format: 'PROFILE_FORMAT_FUNCTION_TREE' },
+      501,
+      'unimplemented',
+    ],
+    ['SelectMergeStacktraces', { ...selection, format: 'PROFILE_FORMAT_SANDWICH' }, 400, 'invalid_argument'],
     [
       'SelectMergeStacktraces',
       { ...selection, async: { type: 'ASYNC_QUERY_TYPE_FORCE' } },
       501,
       'unimplemented',
     ],
-    ['SelectHeatmap', {}, 501, 'unimplemented'],
-    ['SelectMergeProfile', selection, 501, 'unimplemented'],
+    ['SelectHeatmap', { ...selection, step: 1 }, 400, 'invalid_argument'],
+    ['SelectHeatmap', { ...selection, queryType: 'HEATMAP_QUERY_TYPE_SPAN' }, 400, 'invalid_argument'],
+    ['SelectMergeProfile', { ...selection, labelSelector: '' }, 400, 'invalid_argument'],
+    ['Diff', { left: selection }, 400, 'invalid_argument'],
     ['LabelValues', { start: 1, end: 2 }, 400, 'invalid_argument'],
     ['ProfileTypes', { start: 'x' }, 400, 'invalid_argument'],
-    ['ProfileTypes', {}, 401, 'unauthenticated', { 'x-scope-orgid': 'nobody' }],
   ];
-  for (const [method, body, status, code, headers] of cases) {
-    const answer = await postJson(http1, method, body, headers);
+  for (const [method, body, status, code] of cases) {
+    const answer = await postJson(http1, method, body);
     assert.deepEqual([answer.status, answer.body.code], [status, code], `${method} ${JSON.stringify(body)}`);
     assert.ok(answer.body.message.length > 0);
   }
 });
 
 test('requests without Connect headers, and compressed ones, are taken; other methods and types are not', async (t) => {
-  const { http1 } = await startServer(t);
+  const { http1 } = await startQuerierServer(t);
   const url = `${http1}/querier.v1.QuerierService/ProfileTypes`;
   const compressed = await post(url, new Uint8Array(gzipSync('{"start":1,"end":2000000}')), {
     'content-encoding': 'gzip',
@@ -285,8 +218,57 @@ test('requests without Connect headers, and compressed ones, are taken; other me
   assert.equal((await post(`${http1}/querier.v1.QuerierService/Nothing`, '{}')).status, 404);
 });
 
-test('a tenant sees only its own', async (t) => {
-  const { http1 } = await startServer(t);
-  const answer = await postJson(http1, 'GetProfileStats', {}, { 'x-scope-orgid': 'another' });
-  assert.deepEqual(answer, { status: 200, body: {} });
+test('a request reads the tenants that it names', async (t) => {
+  const profiles = ['a', 'b'].map(
+    (tenant, i) => [tenant, storedProfile(`main ${i + 1}`, { timeMillis: NOW })] as const,
+  );
+  const { http1 } = await startQuerierServer(t, { multitenancyEnabled: true, profiles });
+  const selection = { profileTypeID: CPU_TYPE, labelSelector: '{}', start: 1, end: 2_000_000 };
+  const total = async (tenants: string) => {
+    const answer = await postJson(http1, 'SelectMergeStacktraces', selection, { [TENANT_HEADER]: tenants });
+    return answer.body.flamegraph?.total;
+  };
+  assert.equal(await total('a'), '1');
+  assert.equal(await total('a|b'), '3');
+  assert.equal(await total('c'), undefined);
+  assert.deepEqual(await postJson(http1, 'ProfileTypes', {}), {
+    status: 401,
+    body: { code: 'unauthenticated', message: 'no org id' },
+  });
+  const stats = await postJson(http1, 'GetProfileStats', {}, { [TENANT_HEADER]: 'c' });
+  assert.deepEqual(stats, { status: 200, body: {} });
+  assert.equal((await postJson(http1, 'GetProfileStats', {}, { [TENANT_HEADER]: 'a|b' })).status, 400);
+});
+
+test('a query may be left behind and asked for later, when that is enabled', async (t) => {
+  const selection = { profileTypeID: CPU_TYPE, labelSelector: '{}', start: 1, end: 2_000_000 };
+  const type = 'ASYNC_QUERY_TYPE_FORCE';
+  const { http1: without } = await startQuerierServer(t);
+  assert.deepEqual(await postJson(without, 'SelectMergeStacktraces', { ...selection, async: { type } }), {
+    status: 501,
+    body: {
+      code: 'unimplemented',
+      message: 'async queries are disabled (set -query-frontend.async-queries-enabled=true)',
+    },
+  });
+  const { http1 } = await startQuerierServer(t, { asyncQueriesEnabled: true });
+  const submitted = await postJson(http1, 'SelectMergeStacktraces', { ...selection, async: { type } });
+  const { requestId, status } = submitted.body.async;
+  assert.equal(status, 'ASYNC_QUERY_STATUS_IN_PROGRESS');
+  assert.equal(submitted.body.flamegraph, undefined);
+  let polled = submitted;
+  while (polled.body.async.status === 'ASYNC_QUERY_STATUS_IN_PROGRESS') {
+    await new Promise(setImmediate);
+    polled = await postJson(http1, 'SelectMergeStacktraces', { async: { type, requestId } });
+  }
+  assert.deepEqual(polled.body.async, { requestId, status: 'ASYNC_QUERY_STATUS_SUCCESS' });
+  assert.equal(polled.body.flamegraph.total, '100');
+  const unknown = await postJson(http1, 'SelectMergeStacktraces', { async: { type, requestId: 'x' } });
+  assert.deepEqual(unknown, {
+    status: 404,
+    body: { code: 'not_found', message: 'async query not found' },
+  });
+  const now = { ...selection, async: { type: 'ASYNC_QUERY_TYPE_DISABLED' } };
+  const answer = await postJson(http1, 'SelectMergeStacktraces', now);
+  assert.equal(answer.body.flamegraph.total, '100');
 });

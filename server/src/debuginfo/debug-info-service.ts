@@ -5,39 +5,39 @@
 
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
+import type { Authenticator, Scope } from '@hearthscope/collector/auth/authenticator';
 import { HearthscopeError } from '@hearthscope/profile/errors';
 import {
   DebuginfoService,
   FileMetadata_Type,
   ObjectMetadata_State,
 } from '../../gen/debuginfo/v1alpha1/debuginfo_pb.js';
-import { connectError } from '../api/connect-error.ts';
+import { answering, JSON_OPTIONS } from '../api/connect-service.ts';
+import { identityOfCall } from '../http/request-identity.ts';
 import type { DebugFileKind } from '../symbolize/symbol-protocol.ts';
 import { parseBuildId } from './build-id.ts';
 import type { DebugInfoEntry, DebugInfoStore } from './debug-info-store.ts';
 
 export interface DebugInfoRoutesOptions {
-  /** Whose debug information a request is about.
-   * @throws HearthscopeError unauthenticated or invalid_argument */
-  readonly tenantOf: (headers: Headers) => string;
+  /** Says whose debug information a request is about. */
+  readonly authenticator: Authenticator;
   /** Undefined when uploads are not taken. */
   readonly store: DebugInfoStore | undefined;
 }
 
-/** Clients send fields and enum values that are newer than this server; they are ignored. */
-const JSON_OPTIONS = { ignoreUnknownFields: true };
-
 /** Adds the service to a router. */
 export function debugInfoRoutes({
   store,
-  tenantOf,
+  authenticator,
 }: DebugInfoRoutesOptions): (router: ConnectRouter) => void {
+  const tenantOf = (context: HandlerContext, scope: Scope) =>
+    authenticator.tenant(identityOfCall(context), scope);
   return (router) => {
     router.service(
       DebuginfoService,
       {
-        shouldInitiateUpload: answering(({ file }, { requestHeader }) => {
-          const tenant = tenantOf(requestHeader);
+        shouldInitiateUpload: answering(({ file }, context) => {
+          const tenant = tenantOf(context, 'write');
           const buildId = parseBuildId(file?.gnuBuildId ?? '');
           if (store === undefined) {
             return { shouldInitiateUpload: false, reason: 'this server takes no debug information' };
@@ -46,18 +46,18 @@ export function debugInfoRoutes({
           const { shouldUpload, reason } = store.shouldUpload(tenant, buildId, kind, file?.name ?? '');
           return { shouldInitiateUpload: shouldUpload, reason };
         }),
-        uploadFinished: answering(({ gnuBuildId }, { requestHeader }) => {
+        uploadFinished: answering(({ gnuBuildId }, context) => {
           const buildId = parseBuildId(gnuBuildId);
           // The file was checked and made durable before its upload was answered: there is nothing left to do.
-          if (requireStore(store).has(tenantOf(requestHeader), buildId)) return {};
+          if (requireStore(store).has(tenantOf(context, 'write'), buildId)) return {};
           throw new HearthscopeError('failed_precondition', `nothing was uploaded for ${buildId}`);
         }),
-        listDebuginfo: answering((_request, { requestHeader }) => ({
-          object: requireStore(store).list(tenantOf(requestHeader)).map(objectMessage),
+        listDebuginfo: answering((_request, context) => ({
+          object: requireStore(store).list(tenantOf(context, 'read')).map(objectMessage),
         })),
-        deleteDebuginfo: answering(async ({ gnuBuildId }, { requestHeader }) => {
+        deleteDebuginfo: answering(async ({ gnuBuildId }, context) => {
           const buildId = parseBuildId(gnuBuildId);
-          if (await requireStore(store).remove(tenantOf(requestHeader), buildId)) return {};
+          if (await requireStore(store).remove(tenantOf(context, 'write'), buildId)) return {};
           throw new HearthscopeError('not_found', `there is no debug information for ${buildId}`);
         }),
       },
@@ -96,19 +96,5 @@ function objectMessage(entry: DebugInfoEntry) {
     startedAt: timestampFromMs(startedAtUnixMillis),
     ...(finishedAtUnixMillis === undefined ? {} : { finishedAt: timestampFromMs(finishedAtUnixMillis) }),
     sizeBytes: BigInt(sizeBytes),
-  };
-}
-
-type Answer<Request, Response> = (request: Request, context: HandlerContext) => Response | Promise<Response>;
-
-function answering<Request, Response>(
-  answer: Answer<Request, Response>,
-): (request: Request, context: HandlerContext) => Promise<Response> {
-  return async (request, context) => {
-    try {
-      return await answer(request, context);
-    } catch (error) {
-      throw connectError(error);
-    }
   };
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { isTenantFolder } from '../settings/tenant-folder.ts';
 import type { DebugFileKind, DebugFiles, Inspection } from '../symbolize/symbol-protocol.ts';
 import { isBuildId } from './build-id.ts';
 import type { DebugInfoLimits } from './debug-info-limits.ts';
@@ -25,8 +26,6 @@ import { UploadRefusal } from './upload-refusal.ts';
 import { UploadTickets } from './upload-tickets.ts';
 
 const KINDS: readonly DebugFileKind[] = ['executable', 'debug'];
-/** Tenants are folders. Their ids were checked where they came in; this is the second lock on the door. */
-const TENANT_FOLDER = /^(?!\.{1,2}$)[0-9A-Za-z!\-_.*'()]{1,150}$/;
 /** When a file was used last is written down no more often than this. */
 const USE_RECORD_MILLIS = 3_600_000;
 /** Received bytes after which the free room on the disk is looked at again. */
@@ -220,7 +219,7 @@ export class DebugInfoStore {
       this.metrics.removals.inc({ reason: 'incomplete' satisfies RemovalReason });
     }
     for (const tenant of namesIn(this.#tenants)) {
-      if (!TENANT_FOLDER.test(tenant)) continue;
+      if (!isTenantFolder(tenant)) continue;
       for (const buildId of namesIn(join(this.#tenants, tenant))) {
         if (!isBuildId(buildId)) continue;
         for (const kind of KINDS) await this.#loadFile(tenant, buildId, kind);
@@ -384,7 +383,7 @@ export class DebugInfoStore {
   }
 
   #folderOf(tenant: string): string {
-    if (!TENANT_FOLDER.test(tenant)) {
+    if (!isTenantFolder(tenant)) {
       throw new HearthscopeError('internal', `the tenant ${JSON.stringify(tenant)} cannot be a folder`);
     }
     return join(this.#tenants, tenant);

@@ -5,11 +5,11 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { ANONYMOUS_TENANT } from '@hearthscope/collector/tenant';
+import type { Authenticator } from '@hearthscope/collector/auth/authenticator';
 import type { DemangleMode } from '@hearthscope/profile/symbols/demangle/demangle';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import type { Readiness } from '../otlp/receiver-context.ts';
+import type { Readiness } from '../receivers/receiver-context.ts';
 import type { NamingLimits } from '../symbolize/frame-namer.ts';
 import type { DebugFiles } from '../symbolize/symbol-protocol.ts';
 import { Symbolizer, type SymbolizerLimits } from '../symbolize/symbolizer.ts';
@@ -89,16 +89,16 @@ export class DebugInfo {
   }
 
   /** The Connect services. */
-  get routes(): (router: ConnectRouter) => void {
-    return debugInfoRoutes({ store: this.#store, tenantOf: () => ANONYMOUS_TENANT });
+  routes(authenticator: Authenticator): (router: ConnectRouter) => void {
+    return debugInfoRoutes({ store: this.#store, authenticator });
   }
 
   /** The door for uploads. */
-  uploadReceiver(readiness: () => Readiness): UploadReceiver {
+  uploadReceiver(readiness: () => Readiness, authenticator: Authenticator): UploadReceiver {
     return new UploadReceiver({
       store: this.#store,
       readiness,
-      tenantOf: () => ANONYMOUS_TENANT,
+      authenticator,
       logger: this.#logger,
     });
   }

@@ -12,6 +12,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeDurableFolder, syncFolder, writeFileDurably } from '../settings/durable-file.ts';
 import type { DebugFileKind } from '../symbolize/symbol-protocol.ts';
 
 export const ELF_NAME = 'elf';
@@ -85,13 +86,12 @@ export class StagedFile implements AsyncDisposable {
   /** Puts it where readers find it, with its metadata.
    * @returns false when there was something already, which stays */
   async place(target: string, metadata: FileMetadata): Promise<boolean> {
-    await writeDurably(
+    await writeFileDurably(
       join(this.folder, METADATA_NAME),
       JSON.stringify({ version: METADATA_VERSION, ...metadata }),
     );
-    await syncFolder(this.folder);
     for (let attempt = 1; ; attempt++) {
-      await makeDurableFolders(dirname(target));
+      await makeDurableFolder(dirname(target));
       try {
         await rename(this.folder, target);
         await syncFolder(dirname(target));
@@ -155,31 +155,4 @@ export function readStored(
 export function namesIn(folder: string): string[] {
   if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   return readdirSync(folder);
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'wx', FILE_MODE);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A name is durable when the folder that it is in is. */
-async function makeDurableFolders(path: string): Promise<void> {
-  if (existsSync(path)) return;
-  await makeDurableFolders(dirname(path));
-  await mkdir(path, { recursive: true, mode: FOLDER_MODE });
-  await syncFolder(dirname(path));
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -5,11 +5,13 @@
 
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import type { Authenticator } from '@hearthscope/collector/auth/authenticator';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import { RETRY_AFTER_SECONDS, sendError } from '../http/error-response.ts';
+import { identityOf } from '../http/request-identity.ts';
 import type { HttpRequest, HttpResponse } from '../listen.ts';
-import { endRequest, type Readiness } from '../otlp/receiver-context.ts';
+import { endRequest, type Readiness } from '../receivers/receiver-context.ts';
 import { parseBuildId } from './build-id.ts';
 import { DEFAULT_DEBUG_INFO_LIMITS } from './debug-info-limits.ts';
 import type { UploadResult } from './debug-info-metrics.ts';
@@ -30,9 +32,8 @@ export interface UploadReceiverOptions {
   /** Undefined when uploads are not taken. */
   readonly store: DebugInfoStore | undefined;
   readonly readiness: () => Readiness;
-  /** Whose debug information it is.
-   * @throws HearthscopeError unauthenticated or invalid_argument */
-  readonly tenantOf: (headers: HttpRequest['headers']) => string;
+  /** Says whose debug information it is. */
+  readonly authenticator: Authenticator;
   readonly logger: Logger;
 }
 
@@ -87,7 +88,7 @@ export class UploadReceiver {
     const { ready, reason } = this.#options.readiness();
     if (!ready) throw new UploadRefusal('not_ready', `not ready: ${reason}`);
     if (store === undefined) throw new UploadRefusal('disabled', 'this server takes no debug information');
-    const tenant = labelled('tenant', () => this.#options.tenantOf(request.headers));
+    const tenant = labelled('tenant', () => this.#options.authenticator.tenant(identityOf(request), 'write'));
     const buildId = labelled('invalid_build_id', () => parseBuildId(buildIdText));
     const isPacked = encodingOf(request) === 'gzip';
     const announcedBytes = Number(request.headers['content-length'] ?? 0);

@@ -4,7 +4,6 @@
 // here and not the server: connections are the PortListener's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ConnectRouter } from '@connectrpc/connect';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { HearthscopeError } from '@hearthscope/profile/errors';
@@ -12,20 +11,21 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { HttpRequest, HttpResponse } from '../listen.ts';
-import { answerUnknownPath } from '../otlp/otlp-receiver.ts';
-import type { Readiness } from '../otlp/receiver-context.ts';
+import type { Readiness } from '../receivers/receiver-context.ts';
+import { answerUnknownPath } from '../receivers/receivers.ts';
+import { Refusal } from '../receivers/refusal.ts';
 import { errorBody, httpStatusOf, publicError } from './error-response.ts';
+import { answerMalformedCalls } from './malformed-calls.ts';
+import { acceptsGzip, addPlainRoutes, MAX_QUERY_BYTES, sendPlain } from './plain-routes.ts';
+import { identityValues } from './request-identity.ts';
+import type { PlainRoute, RouteGroup } from './service-context.ts';
 import type { StaticFile, StaticFiles } from './static-files.ts';
-
-/** Largest query, after decompression. */
-export const MAX_QUERY_BYTES = 16 * 1024 * 1024;
 
 export interface HttpAppOptions {
   readonly ui: StaticFiles;
-  /** Adds the Connect services. */
-  readonly routes: (router: ConnectRouter) => void;
+  /** What the services answer; no two of them the same path. */
+  readonly groups: readonly RouteGroup[];
   readonly readiness: () => Readiness;
-  readonly version: string;
   readonly registry: Registry;
   readonly logger: Logger;
 }
@@ -45,7 +45,7 @@ const PAGE_HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const;
 
-const GZIP_ACCEPTED = /(?:^|[\s,])gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i;
+const READ_METHODS = 'GET, HEAD';
 
 /** The HTTP port's router, ready for requests. */
 export class HttpApp {
@@ -64,8 +64,8 @@ export class HttpApp {
       routerOptions: { maxParamLength: 1024 },
       frameworkErrors: (error, _request, reply) => sendAppError(reply, error),
     });
-    const pages = statusPages(options);
-    const readablePaths = new Set([...Object.keys(pages), ...options.ui.keys()]);
+    const plain = options.groups.flatMap((group) => group.plain ?? []);
+    const allowed = allowedMethods(plain, ['/ready', '/metrics', ...options.ui.keys()]);
     const callPaths = new Set<string>();
 
     // Bodies are read by Connect alone. Elsewhere they are ignored, whatever their type.
@@ -85,19 +85,22 @@ export class HttpApp {
         options.logger.error({ err: error, path: request.url }, 'request failed');
       return sendAppError(reply, error);
     });
-    app.setNotFoundHandler((request, reply) => answerNotFound(request, reply, readablePaths));
-    for (const [path, answer] of Object.entries(pages)) app.get(path, answer);
+    app.setNotFoundHandler((request, reply) => answerNotFound(request, reply, allowed));
+    addStatusPages(app, options);
+    addPlainRoutes(app, plain);
     for (const [path, file] of options.ui) app.get(path, (request, reply) => sendFile(request, reply, file));
     await app.register(fastifyConnectPlugin, {
       routes: (router) => {
-        options.routes(router);
+        for (const { connect } of options.groups) connect?.(router);
+        answerMalformedCalls(router.handlers);
         for (const { requestPath } of router.handlers) callPaths.add(requestPath);
       },
+      contextValues: (request) => identityValues(request.raw),
       acceptCompression: [compressionGzip],
       readMaxBytes: MAX_QUERY_BYTES,
     });
     await app.ready();
-    return new HttpApp(app, [...readablePaths, ...callPaths]);
+    return new HttpApp(app, [...allowed.keys(), ...callPaths]);
   }
 
   handle(request: HttpRequest, response: HttpResponse): void {
@@ -110,26 +113,33 @@ export class HttpApp {
   }
 }
 
-type PageHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+/** Which methods each path takes, as an Allow header has them. */
+function allowedMethods(
+  plain: readonly PlainRoute[],
+  readablePaths: readonly string[],
+): ReadonlyMap<string, string> {
+  const methods = new Map(readablePaths.map((path) => [path, [READ_METHODS]]));
+  for (const { path, method } of plain) {
+    methods.set(path, [...(methods.get(path) ?? []), method === 'GET' ? READ_METHODS : method]);
+  }
+  return new Map([...methods].map(([path, names]) => [path, names.join(', ')]));
+}
 
-function statusPages({ readiness, registry, version }: HttpAppOptions): Record<string, PageHandler> {
-  return {
-    '/ready': async (_request, reply) => {
-      const { ready, reason } = readiness();
-      return reply
-        .code(ready ? 200 : 503)
-        .type('text/plain; charset=utf-8')
-        .send(ready ? 'ready\n' : `${reason}\n`);
-    },
-    '/metrics': async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
-    '/api/v1/status/buildinfo': async (_request, reply) =>
-      reply.type('application/json').send(
-        JSON.stringify({
-          status: 'success',
-          data: { version, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: '' },
-        }),
-      ),
-  };
+function addStatusPages(app: FastifyInstance, { readiness, registry }: HttpAppOptions): void {
+  app.get('/ready', async (_request, reply) => {
+    const { ready, reason } = readiness();
+    return reply
+      .code(ready ? 200 : 503)
+      .type('text/plain; charset=utf-8')
+      .send(ready ? 'ready\n' : `${reason}\n`);
+  });
+  app.get('/metrics', async (request, reply) =>
+    sendPlain(request, reply, {
+      status: 200,
+      contentType: registry.contentType,
+      body: await registry.metrics(),
+    }),
+  );
 }
 
 async function sendFile(request: FastifyRequest, reply: FastifyReply, file: StaticFile): Promise<unknown> {
@@ -140,7 +150,7 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: Stat
     .header('Vary', 'Accept-Encoding');
   if (matchesEtag(request.headers['if-none-match'], file.etag)) return reply.code(304).send();
   reply.type(file.contentType);
-  if (file.gzipped !== undefined && GZIP_ACCEPTED.test(request.headers['accept-encoding'] ?? '')) {
+  if (file.gzipped !== undefined && acceptsGzip(request)) {
     return reply.header('Content-Encoding', 'gzip').send(file.gzipped);
   }
   return reply.send(file.body);
@@ -159,20 +169,25 @@ function refuseMethod(request: FastifyRequest, reply: FastifyReply, allowed: str
   return reply.send(errorBody('unimplemented', `${pathOf(request)} takes ${allowed}, not ${request.method}`));
 }
 
-/** A path that exists for reading alone is not missing: the method is wrong. */
+/** A path that exists for other methods is not missing: the method is wrong. */
 function answerNotFound(
   request: FastifyRequest,
   reply: FastifyReply,
-  readablePaths: ReadonlySet<string>,
+  allowed: ReadonlyMap<string, string>,
 ): unknown {
   const path = pathOf(request);
-  if (readablePaths.has(path)) return refuseMethod(request, reply, 'GET, HEAD');
+  const methods = allowed.get(path);
+  if (methods !== undefined) return refuseMethod(request, reply, methods);
   reply.hijack();
   answerUnknownPath(request.raw, reply.raw, path);
   return reply;
 }
 
 function sendAppError(reply: FastifyReply, error: unknown): unknown {
+  if (error instanceof Refusal) {
+    reply.code(error.httpStatus).type('application/json');
+    return reply.send(errorBody(error.code, error.message));
+  }
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
   const isClientError = status >= 400 && status < 500;
   const shown = isClientError

@@ -34,16 +34,19 @@ export function publicError(error: unknown): HearthscopeError {
   return new HearthscopeError('internal', 'internal error; the server log has the details', { cause: error });
 }
 
-export function errorBody(code: ErrorCode, message: string): string {
+/** Codes of answers; `unknown` is what Pyroscope says with statuses that have no code. */
+export type AnsweredCode = ErrorCode | 'unknown';
+
+export function errorBody(code: AnsweredCode, message: string): string {
   return JSON.stringify({ code, message });
 }
 
 /** Answers with an error, unless an answer has begun. */
 export function sendError(
   response: HttpResponse,
-  code: ErrorCode,
+  code: AnsweredCode,
   message: string,
-  status = httpStatusOf(code),
+  status = code === 'unknown' ? 500 : httpStatusOf(code),
 ): void {
   if (response.headersSent) return;
   response.statusCode = status;

@@ -3,11 +3,14 @@
 // What the main thread and the ingest worker say to each other.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { PipelineConfig } from '@hearthscope/collector/otlp-pipeline';
+import type { LimitsConfig } from '@hearthscope/collector/limits/tenant-limits';
+import type { PipelineConfig } from '@hearthscope/collector/pipeline-options';
 import type { ErrorCode } from '@hearthscope/profile/errors';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { Querier } from '../query/querier.ts';
 import type { QueryLimits } from '../query/query-limits.ts';
+import type { ReceiverService } from '../receivers/receiver-context.ts';
+import type { ServiceDeletion } from '../storage/blocks/manifest.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
 import type { NamingLimits } from '../symbolize/frame-namer.ts';
 
@@ -16,6 +19,7 @@ export interface EngineConfig {
   readonly dataDir: string;
   readonly headMaxBytes: number;
   readonly pipeline: PipelineConfig;
+  readonly limits: LimitsConfig;
   readonly queryLimits: QueryLimits;
   readonly walLimits: Partial<WalLimits>;
   readonly naming: NamingConfig | undefined;
@@ -28,21 +32,36 @@ export interface NamingConfig {
   readonly limits: NamingLimits;
 }
 
-/** What became of the profiles of one request. */
-export interface IngestOutcome {
-  readonly acceptedProfiles: number;
-  readonly rejectedProfiles: number;
-  /** Why profiles were rejected; '' when none were. */
-  readonly errorMessage: string;
-}
-
 /** The data of a metric, without what does not cross threads. */
 export type MetricSnapshot = Omit<MetricObjectWithValues<MetricValue<string>>, 'collect'>;
 
+/** How many parameters the methods of a querier have before their options. The engine forwards what is named here. */
+export const QUERY_PARAMETERS = {
+  profileTypes: 2,
+  labelNames: 2,
+  labelValues: 2,
+  series: 2,
+  selectSeries: 2,
+  selectHeatmap: 2,
+  mergeStacktraces: 2,
+  mergeTree: 2,
+  mergeDot: 2,
+  mergeProfile: 2,
+  diff: 2,
+  functions: 2,
+  diffFunctions: 2,
+  sandwich: 2,
+  profileStats: 1,
+  analyzeQuery: 2,
+} as const satisfies Record<keyof Querier, number>;
+
 /** Everything the worker can be asked. */
-export interface EngineMethods extends Querier {
-  /** @param body decompressed; the caller gives it away */
-  ingestOtlp(tenant: string, body: Uint8Array): Promise<IngestOutcome>;
+export interface EngineMethods extends Querier, Omit<ReceiverService, 'readiness'> {
+  /** For every request from now on. */
+  setLimits(limits: LimitsConfig): Promise<void>;
+  /** See LocalStore. */
+  deleteService(tenant: string, service: string, throughMillis: number): Promise<ServiceDeletion>;
+  deletions(tenant: string): Promise<readonly ServiceDeletion[]>;
   metrics(): Promise<MetricSnapshot[]>;
   /** Flushes and closes; nothing may be asked after it. */
   stop(): Promise<void>;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { DEFAULT_PIPELINE_LIMITS } from '@hearthscope/collector/pipeline-limits';
+import { DEFAULT_TENANT_LIMITS } from '@hearthscope/collector/limits/tenant-limits';
 import { encodeTestRequest, type TestProfile } from '@hearthscope/collector/testing/otlp-request';
 import { HearthscopeError } from '@hearthscope/profile/errors';
 import { pino } from 'pino';
@@ -22,7 +22,8 @@ async function startEngine(t: TestContext, dataDir: string, options: Partial<Eng
   const engine = await Engine.start({
     dataDir,
     headMaxBytes: 1 << 28,
-    pipeline: { indexedAttributes: [], limits: DEFAULT_PIPELINE_LIMITS },
+    pipeline: { indexedAttributes: [] },
+    limits: { defaults: DEFAULT_TENANT_LIMITS, overrides: {} },
     logger: pino({ level: 'silent' }),
     registry,
     ...options,
@@ -44,13 +45,17 @@ function cpuProfile(
   };
 }
 
+function exportOtlp(engine: Engine, body: Uint8Array) {
+  return engine.exportOtlp('a', body, 'protobuf');
+}
+
 function lastMinute() {
   return { startMillis: Date.now() - 60_000, endMillis: Date.now() + 60_000 };
 }
 
 function totalOf(engine: Engine): Promise<bigint> {
-  return engine
-    .mergeStacktraces('a', {
+  return engine.querier
+    .mergeStacktraces(['a'], {
       ...lastMinute(),
       profileTypeId: CPU_TYPE,
       labelSelector: '{service_name="web"}',
@@ -66,16 +71,15 @@ function totalOf(engine: Engine): Promise<bigint> {
 test('what is acknowledged can be asked for at once, and after a restart', async (t) => {
   const dataDir = testDirectory(t);
   const { engine, registry } = await startEngine(t, dataDir);
-  assert.deepEqual(engine.ready(), { ready: true, reason: '' });
+  assert.deepEqual(engine.readiness(), { ready: true, reason: '' });
   const body = encodeTestRequest([cpuProfile({ 'main;work': 7, 'main;idle': 3 })]);
-  assert.deepEqual(await engine.ingestOtlp('a', body), {
-    acceptedProfiles: 1,
-    rejectedProfiles: 0,
-    errorMessage: '',
+  assert.deepEqual(await exportOtlp(engine, body), {
+    accepted: [{ name: 'process_cpu', profiles: 1, samples: 2 }],
+    rejected: [],
   });
   assert.equal(await totalOf(engine), BigInt(10 * PERIOD));
   assert.deepEqual(
-    (await engine.profileTypes('a', lastMinute())).map(({ id }) => id),
+    (await engine.querier.profileTypes(['a'], lastMinute())).map(({ id }) => id),
     [CPU_TYPE],
   );
   const text = await registry.metrics();
@@ -85,7 +89,7 @@ test('what is acknowledged can be asked for at once, and after a restart', async
   assert.match(text, /^hearthscope_head_series 1$/m);
   assert.match(text, /^hearthscope_query_seconds_count\{method="mergeStacktraces"\} 1$/m);
   await engine.stop();
-  assert.deepEqual(engine.ready(), { ready: false, reason: 'the server is stopping' });
+  assert.deepEqual(engine.readiness(), { ready: false, reason: 'the server is stopping' });
   await assert.rejects(totalOf(engine), /the server is stopping/);
   assert.match(await registry.metrics(), /^hearthscope_ingest_profiles_total 1$/m, 'the last figures stay');
 
@@ -96,12 +100,16 @@ test('what is acknowledged can be asked for at once, and after a restart', async
 test('good profiles are stored beside refused ones, which are counted', async (t) => {
   const { engine, registry } = await startEngine(t, testDirectory(t));
   const tooOld = cpuProfile({ main: 1 }, { timeUnixNanos: 1_000_000_000n });
-  const { acceptedProfiles, rejectedProfiles, errorMessage } = await engine.ingestOtlp(
-    'a',
+  const { accepted, rejected } = await exportOtlp(
+    engine,
     encodeTestRequest([cpuProfile({ main: 1 }), tooOld, tooOld]),
   );
-  assert.deepEqual({ acceptedProfiles, rejectedProfiles }, { acceptedProfiles: 1, rejectedProfiles: 2 });
-  assert.match(errorMessage, /^2 profile\(s\): .*outside of ingestion window/);
+  assert.deepEqual(accepted, [{ name: 'process_cpu', profiles: 1, samples: 1 }]);
+  assert.deepEqual(
+    rejected.map(({ what, reason, count }) => ({ what, reason, count })),
+    [{ what: 'profile', reason: 'not_in_ingestion_window', count: 2 }],
+  );
+  assert.match(rejected[0]!.message, /outside of ingestion window/);
   assert.equal(await totalOf(engine), BigInt(PERIOD));
   assert.match(
     await registry.metrics(),
@@ -115,9 +123,9 @@ test('queries beyond the queue are refused, and one that nobody waits for is giv
   });
   const cancellation = new AbortController();
   const queries = [
-    engine.profileStats('a'),
-    engine.profileStats('a', { signal: cancellation.signal }),
-    engine.profileStats('a'),
+    engine.querier.profileStats(['a']),
+    engine.querier.profileStats(['a'], { signal: cancellation.signal }),
+    engine.querier.profileStats(['a']),
   ];
   cancellation.abort();
   const outcomes = await Promise.allSettled(queries);
@@ -125,7 +133,7 @@ test('queries beyond the queue are refused, and one that nobody waits for is giv
     outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : outcome.status)),
     ['fulfilled', 'canceled', 'resource_exhausted'],
   );
-  assert.equal((await engine.profileStats('a')).dataIngested, false);
+  assert.equal((await engine.querier.profileStats(['a'])).dataIngested, false);
   const text = await registry.metrics();
   assert.match(text, /^hearthscope_query_failures_total\{method="profileStats",code="canceled"\} 1$/m);
   assert.match(text, /^hearthscope_queries_in_flight 0$/m);
@@ -135,10 +143,10 @@ test('queries beyond the queue are refused, and one that nobody waits for is giv
 test('malformed bytes are refused and nothing else is', async (t) => {
   const { engine, registry } = await startEngine(t, testDirectory(t));
   await assert.rejects(
-    engine.ingestOtlp('a', Uint8Array.of(1, 2, 3)),
+    exportOtlp(engine, Uint8Array.of(1, 2, 3)),
     (error) => error instanceof HearthscopeError && error.code === 'invalid_argument',
   );
-  await engine.ingestOtlp('a', encodeTestRequest([cpuProfile({ main: 1 })]));
+  await exportOtlp(engine, encodeTestRequest([cpuProfile({ main: 1 })]));
   assert.match(
     await registry.metrics(),
     /^hearthscope_ingest_refused_requests_total\{reason="invalid_argument"\} 1$/m,
@@ -150,7 +158,7 @@ test('a body that is part of a larger buffer is not torn out of it', async (t) =
   const bytes = encodeTestRequest([cpuProfile({ main: 1 })]);
   const larger = new Uint8Array(bytes.length + 20);
   larger.set(bytes, 10);
-  await engine.ingestOtlp('a', larger.subarray(10, 10 + bytes.length));
+  await exportOtlp(engine, larger.subarray(10, 10 + bytes.length));
   assert.equal(larger.length, bytes.length + 20);
   assert.equal(await totalOf(engine), BigInt(PERIOD));
 });
@@ -161,7 +169,7 @@ test('a full head is unavailable and counted, and queries go on', async (t) => {
   const isFull = (error: unknown) => error instanceof HearthscopeError && error.code === 'unavailable';
   for (let i = 0; i < 200; i++) {
     const samples = Object.fromEntries(Array.from({ length: 50 }, (_, k) => [`main;f${i};g${k}`, 1]));
-    await engine.ingestOtlp('a', encodeTestRequest([cpuProfile(samples)])).then(
+    await exportOtlp(engine, encodeTestRequest([cpuProfile(samples)])).then(
       () => {
         accepted++;
       },
@@ -176,7 +184,7 @@ test('a full head is unavailable and counted, and queries go on', async (t) => {
   );
   assert.match(await registry.metrics(), refused);
   // A full head is a matter of memory: the disk can be written, and the server goes on answering.
-  assert.equal(engine.ready().ready, true);
+  assert.equal(engine.readiness().ready, true);
 });
 
 test('a WAL that cannot be written makes the server not ready, until it can', async (t) => {
@@ -185,15 +193,15 @@ test('a WAL that cannot be written makes the server not ready, until it can', as
   const { engine, registry } = await startEngine(t, dataDir, {
     walLimits: { maxSegmentBytes: 1, retryMillis: 20, minFreeBytes: 0 },
   });
-  const ingest = () => engine.ingestOtlp('a', encodeTestRequest([cpuProfile({ main: 1 })]));
+  const ingest = () => exportOtlp(engine, encodeTestRequest([cpuProfile({ main: 1 })]));
   await ingest();
   rmSync(join(dataDir, 'wal'), { recursive: true });
   await assert.rejects(
     ingest(),
     (error) => error instanceof HearthscopeError && error.code === 'unavailable',
   );
-  assert.equal(engine.ready().ready, false);
-  assert.match(engine.ready().reason, /the WAL cannot be written: ENOENT/);
+  assert.equal(engine.readiness().ready, false);
+  assert.match(engine.readiness().reason, /the WAL cannot be written: ENOENT/);
   await assert.rejects(ingest(), /the WAL cannot be written/);
   assert.equal(await totalOf(engine), BigInt(PERIOD), 'queries go on');
   assert.match(await registry.metrics(), /^hearthscope_wal_failures_total\{reason="ENOENT"\} 1$/m);
@@ -212,7 +220,7 @@ test('stop waits for what was asked before it', async (t) => {
   const dataDir = testDirectory(t);
   const { engine } = await startEngine(t, dataDir);
   const ingested = Promise.all(
-    Array.from({ length: 20 }, () => engine.ingestOtlp('a', encodeTestRequest([cpuProfile({ main: 1 })]))),
+    Array.from({ length: 20 }, () => exportOtlp(engine, encodeTestRequest([cpuProfile({ main: 1 })]))),
   );
   await engine.stop();
   assert.equal((await ingested).length, 20);

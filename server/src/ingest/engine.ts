@@ -4,24 +4,27 @@
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PipelineConfig } from '@hearthscope/collector/otlp-pipeline';
+import type { LimitsConfig } from '@hearthscope/collector/limits/tenant-limits';
+import type { PipelineConfig } from '@hearthscope/collector/pipeline-options';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Querier } from '../query/querier.ts';
 import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../query/query-limits.ts';
 import type { QueryOptions } from '../query/query-scheduler.ts';
+import type { Readiness, ReceiverService } from '../receivers/receiver-context.ts';
+import type { ServiceDeletion } from '../storage/blocks/manifest.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
-import type {
-  EngineConfig,
-  EngineMessage,
-  EngineMethod,
-  EngineMethods,
-  ErrorData,
-  IngestOutcome,
-  MetricSnapshot,
-  NamingConfig,
-  WorkerMessage,
+import {
+  type EngineConfig,
+  type EngineMessage,
+  type EngineMethod,
+  type EngineMethods,
+  type ErrorData,
+  type MetricSnapshot,
+  type NamingConfig,
+  QUERY_PARAMETERS,
+  type WorkerMessage,
 } from './engine-protocol.ts';
 import { MirroredMetric } from './mirrored-metric.ts';
 
@@ -32,6 +35,7 @@ export interface EngineOptions {
   /** Memory that stored profiles may take; beyond it profiles are refused. */
   readonly headMaxBytes: number;
   readonly pipeline: PipelineConfig;
+  readonly limits: LimitsConfig;
   readonly queryLimits?: Partial<QueryLimits>;
   readonly walLimits?: Partial<WalLimits>;
   /** Absent when what was stored without names is shown without. The port is given away. */
@@ -46,7 +50,9 @@ interface PendingCall {
   readonly reject: (error: HearthscopeError) => void;
 }
 
-export class Engine implements Querier {
+export class Engine implements ReceiverService {
+  /** Asks the worker. */
+  readonly querier: Querier;
   readonly #worker: Worker;
   readonly #logger: Logger;
   readonly #pending = new Map<number, PendingCall>();
@@ -61,6 +67,7 @@ export class Engine implements Querier {
   private constructor(worker: Worker, logger: Logger) {
     this.#worker = worker;
     this.#logger = logger;
+    this.querier = this.#forwardingQuerier();
   }
 
   /** Resolves when the WAL is replayed and the worker has loaded all its code and opened its files.
@@ -70,6 +77,7 @@ export class Engine implements Querier {
       dataDir,
       headMaxBytes,
       pipeline,
+      limits,
       queryLimits,
       walLimits = {},
       naming,
@@ -80,6 +88,7 @@ export class Engine implements Querier {
       dataDir,
       headMaxBytes,
       pipeline,
+      limits,
       queryLimits: { ...DEFAULT_QUERY_LIMITS, ...queryLimits },
       walLimits,
       naming,
@@ -98,32 +107,39 @@ export class Engine implements Querier {
     return engine;
   }
 
-  /** Stores what is good of an OTLP request and resolves once that is durable.
-   * @param body an ExportProfilesServiceRequest, decompressed; its buffer is taken over
-   * @throws HearthscopeError unavailable when nothing can be stored now; FormatError's code for malformed bytes */
-  ingestOtlp(tenant: string, body: Uint8Array): Promise<IngestOutcome> {
-    // A view of a larger buffer cannot be handed over alone.
-    const owned = body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
-    return this.#call('ingestOtlp', [tenant, owned], [owned.buffer as ArrayBuffer]);
+  exportOtlp: ReceiverService['exportOtlp'] = (tenant, body, encoding) => {
+    const owned = ownedBytes(body);
+    return this.#call('exportOtlp', [tenant, owned, encoding], [owned.buffer]);
+  };
+
+  push: ReceiverService['push'] = (tenant, body, encoding) => {
+    const owned = ownedBytes(body);
+    return this.#call('push', [tenant, owned, encoding], [owned.buffer]);
+  };
+
+  ingest: ReceiverService['ingest'] = (tenant, request) => {
+    const body = ownedBytes(request.body);
+    return this.#call('ingest', [tenant, { ...request, body }], [body.buffer]);
+  };
+
+  /** For every request from now on. */
+  setLimits(limits: LimitsConfig): Promise<void> {
+    return this.#call('setLimits', [limits]);
   }
 
-  profileTypes: Querier['profileTypes'] = (tenant, range, options) =>
-    this.#query('profileTypes', [tenant, range], options);
-  labelNames: Querier['labelNames'] = (tenant, request, options) =>
-    this.#query('labelNames', [tenant, request], options);
-  labelValues: Querier['labelValues'] = (tenant, request, options) =>
-    this.#query('labelValues', [tenant, request], options);
-  series: Querier['series'] = (tenant, request, options) => this.#query('series', [tenant, request], options);
-  selectSeries: Querier['selectSeries'] = (tenant, request, options) =>
-    this.#query('selectSeries', [tenant, request], options);
-  mergeStacktraces: Querier['mergeStacktraces'] = (tenant, request, options) =>
-    this.#query('mergeStacktraces', [tenant, request], options);
-  profileStats: Querier['profileStats'] = (tenant, options) => this.#query('profileStats', [tenant], options);
-  analyzeQuery: Querier['analyzeQuery'] = (tenant, request, options) =>
-    this.#query('analyzeQuery', [tenant, request], options);
+  /** Resolves once no answer has the service's profiles any more that start up to the moment.
+   * @throws HearthscopeError resource_exhausted when too many deletions are being worked on */
+  deleteService(tenant: string, service: string, throughMillis: number): Promise<ServiceDeletion> {
+    return this.#call('deleteService', [tenant, service, throughMillis]);
+  }
+
+  /** What was asked to be deleted and is not all removed yet. */
+  deletions(tenant: string): Promise<readonly ServiceDeletion[]> {
+    return this.#call('deletions', [tenant]);
+  }
 
   /** Whether profiles can be stored, and if not, why. */
-  ready(): { ready: boolean; reason: string } {
+  readiness(): Readiness {
     const reason = this.#ended ?? this.#storageFailure;
     return { ready: reason === '', reason };
   }
@@ -190,12 +206,21 @@ export class Engine implements Querier {
     this.#pending.clear();
   }
 
-  async #query<Method extends keyof Querier>(
-    method: Method,
-    parameters: Parameters<EngineMethods[Method]>,
+  #forwardingQuerier(): Querier {
+    const methods = Object.entries(QUERY_PARAMETERS).map(([method, count]) => [
+      method,
+      (...given: readonly unknown[]) =>
+        this.#query(method as keyof Querier, given.slice(0, count), given[count] as QueryOptions | undefined),
+    ]);
+    return Object.fromEntries(methods) as Querier;
+  }
+
+  async #query(
+    method: keyof Querier,
+    parameters: readonly unknown[],
     { signal }: QueryOptions = {},
-  ): Promise<Awaited<ReturnType<EngineMethods[Method]>>> {
-    const answer = this.#call(method, parameters);
+  ): Promise<unknown> {
+    const answer = this.#send(method, parameters);
     const id = this.#lastId;
     const cancel = () => this.#worker.postMessage({ kind: 'cancel', id } satisfies EngineMessage);
     if (signal?.aborted) cancel();
@@ -212,7 +237,15 @@ export class Engine implements Querier {
     parameters: Parameters<EngineMethods[Method]>,
     transfer: readonly ArrayBuffer[] = [],
   ): ReturnType<EngineMethods[Method]> {
-    const answer = new Promise<never>((resolve, reject) => {
+    return this.#send(method, parameters, transfer) as ReturnType<EngineMethods[Method]>;
+  }
+
+  #send(
+    method: EngineMethod,
+    parameters: readonly unknown[],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<unknown> {
+    return new Promise<never>((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(new HearthscopeError('unavailable', this.#ended));
         return;
@@ -221,7 +254,6 @@ export class Engine implements Querier {
       this.#pending.set(id, { resolve, reject });
       this.#worker.postMessage({ kind: 'call', id, method, parameters } satisfies EngineMessage, transfer);
     });
-    return answer as ReturnType<EngineMethods[Method]>;
   }
 
   /** All metrics of one scrape come from one question to the worker. */
@@ -238,6 +270,12 @@ export class Engine implements Querier {
     }
     return this.#lastMetrics;
   }
+}
+
+/** A view of a larger buffer cannot be handed over alone. */
+function ownedBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const isWhole = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer;
+  return isWhole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }
 
 function errorOf({ code, message }: ErrorData): HearthscopeError {

@@ -7,7 +7,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { QueryScheduler } from '../query/query-scheduler.ts';
 
 export interface IngestMetrics {
-  readonly receivedBytes: Counter;
+  readonly receivedBytes: Counter<'format'>;
   readonly profiles: Counter;
   readonly samples: Counter;
   readonly discardedProfiles: Counter<'reason'>;
@@ -15,7 +15,7 @@ export interface IngestMetrics {
   readonly repaired: Counter<'reason'>;
   readonly numbering: Counter<'numbering'>;
   readonly refusedRequests: Counter<'reason'>;
-  readonly seconds: Histogram;
+  readonly seconds: Histogram<'format'>;
 }
 
 export function ingestMetrics(registry: Registry): IngestMetrics {
@@ -23,7 +23,7 @@ export function ingestMetrics(registry: Registry): IngestMetrics {
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
     new Counter<Label>({ name: `hearthscope_ingest_${name}`, help, labelNames, registers });
   const metrics = {
-    receivedBytes: counter('received_bytes_total', 'Decompressed bytes of OTLP requests'),
+    receivedBytes: counter('received_bytes_total', 'Decompressed bytes of requests with profiles', 'format'),
     profiles: counter('profiles_total', 'Profiles stored, counted per series'),
     samples: counter('samples_total', 'Samples stored'),
     discardedProfiles: counter('discarded_profiles_total', 'Profiles refused', 'reason'),
@@ -34,10 +34,11 @@ export function ingestMetrics(registry: Registry): IngestMetrics {
     ),
     repaired: counter('repairs_total', 'Things changed in a profile on its way in', 'reason'),
     numbering: counter('otlp_requests_total', 'OTLP requests read, by field numbering', 'numbering'),
-    refusedRequests: counter('refused_requests_total', 'OTLP requests refused as a whole', 'reason'),
+    refusedRequests: counter('refused_requests_total', 'Requests refused as a whole', 'reason'),
     seconds: new Histogram({
       name: 'hearthscope_ingest_seconds',
-      help: 'Time from an OTLP request in the worker to its fsync',
+      help: 'Time from a request in the worker to its fsync',
+      labelNames: ['format'],
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
       registers,
     }),

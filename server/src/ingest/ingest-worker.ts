@@ -4,30 +4,36 @@
 // code is loaded and its files are open, because the process may lose its privileges after that.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { TenantAdmission } from '@hearthscope/collector/limits/admission';
+import { limitsOf } from '@hearthscope/collector/limits/tenant-limits';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { Registry } from 'prom-client';
-import { StoreQuerier } from '../query/querier.ts';
+import { type Querier, StoreQuerier } from '../query/querier.ts';
 import type { QueryOptions } from '../query/query-scheduler.ts';
+import { retentionConfig } from '../storage/blocks/retention.ts';
 import { LocalStore } from '../storage/local-store.ts';
 import type { Log } from '../storage/log.ts';
 import { FrameNamer } from '../symbolize/frame-namer.ts';
-import type {
-  EngineCall,
-  EngineConfig,
-  EngineMessage,
-  EngineMethods,
-  ErrorData,
-  MetricSnapshot,
-  WorkerMessage,
+import {
+  type EngineCall,
+  type EngineConfig,
+  type EngineMessage,
+  type EngineMethods,
+  type ErrorData,
+  type MetricSnapshot,
+  QUERY_PARAMETERS,
+  type WorkerMessage,
 } from './engine-protocol.ts';
 import { errorCodeOf, ingestMetrics, queryMetrics, registerQueueMetrics } from './ingest-metrics.ts';
-import { OtlpIngester } from './otlp-ingester.ts';
+import { IngestRunner } from './ingest-runner.ts';
 
 if (parentPort === null) throw new HearthscopeError('internal', 'the ingest worker is no program of its own');
 const port = parentPort;
 const config = workerData as EngineConfig;
 const registry = new Registry();
 const now = () => Date.now();
+let { limits } = config;
+const limitsOfTenant = (tenant: string) => limitsOf(limits, tenant);
 
 function send(message: WorkerMessage): void {
   port.postMessage(message);
@@ -55,22 +61,37 @@ async function snapshot(): Promise<MetricSnapshot[]> {
   }));
 }
 
+const QUERIES = Object.keys(QUERY_PARAMETERS) as (keyof Querier)[];
+
 function engineMethods(store: LocalStore): EngineMethods {
   const { naming } = config;
   const namer = naming && new FrameNamer(naming.port, naming.limits, registry);
-  const querier = new StoreQuerier(store, config.queryLimits, now, namer);
+  const querier = new StoreQuerier(store, {
+    limits: config.queryLimits,
+    limitsOf: limitsOfTenant,
+    now,
+    naming: namer,
+  });
   registerQueueMetrics(registry, querier.scheduler);
-  const ingester = new OtlpIngester(store, { ...config.pipeline, now }, ingestMetrics(registry));
+  const runner = new IngestRunner({
+    store,
+    pipeline: config.pipeline,
+    limitsOf: limitsOfTenant,
+    admission: new TenantAdmission({ now }),
+    now,
+    metrics: ingestMetrics(registry),
+  });
   return {
-    ingestOtlp: (tenant, body) => ingester.ingest(tenant, body),
-    profileTypes: querier.profileTypes,
-    labelNames: querier.labelNames,
-    labelValues: querier.labelValues,
-    series: querier.series,
-    selectSeries: querier.selectSeries,
-    mergeStacktraces: querier.mergeStacktraces,
-    profileStats: querier.profileStats,
-    analyzeQuery: querier.analyzeQuery,
+    ...(Object.fromEntries(QUERIES.map((method) => [method, querier[method]])) as unknown as Querier),
+    exportOtlp: runner.exportOtlp,
+    push: runner.push,
+    ingest: runner.ingest,
+    setLimits: async (changed) => {
+      limits = changed;
+      await store.setRetention(retentionConfig(changed));
+    },
+    deleteService: (tenant, service, throughMillis) => store.deleteService(tenant, service, throughMillis),
+    deletions: (tenant) => store.deletions(tenant),
     metrics: snapshot,
     stop: async () => {
       try {
@@ -89,16 +110,16 @@ async function start(): Promise<void> {
     dataDir: config.dataDir,
     headMaxBytes: config.headMaxBytes,
     walLimits: config.walLimits,
+    blockLimits: { retention: retentionConfig(limits) },
     registry,
     log,
     onStateChange: (failure) => send({ kind: 'storage_state', failure: failure ?? '' }),
   });
   const methods = engineMethods(store);
   const queries = queryMetrics(registry);
-  const NOT_QUERIES = new Set(['ingestOtlp', 'metrics', 'stop']);
   const cancellations = new Map<number, AbortController>();
   const answer = async ({ id, method, parameters }: EngineCall) => {
-    const isQuery = !NOT_QUERIES.has(method);
+    const isQuery = Object.hasOwn(QUERY_PARAMETERS, method);
     const stop = isQuery ? queries.seconds.startTimer({ method }) : undefined;
     const options: QueryOptions[] = [];
     if (isQuery) {

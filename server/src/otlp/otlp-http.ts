@@ -1,20 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OTLP over HTTP: POST /v1development/profiles with a protobuf body, gzip or not. Errors to senders of protobuf are a
-// google.rpc.Status, as OTLP wants; to anyone else they are the JSON that the rest of the server answers with.
+// OTLP over HTTP: POST /v1development/profiles in protobuf or JSON, gzip or not. The answer is written as the request
+// was; an error is a google.rpc.Status, as OTLP wants. Whoever sends neither gets the JSON that the rest of the server
+// answers with.
 
-import { encodeOtlpResponse } from '@hearthscope/profile/codecs/otlp-response';
+import { encodeOtlpResponse, type OtlpPartialSuccess } from '@hearthscope/profile/codecs/otlp-response';
 import { RETRY_AFTER_SECONDS, sendError } from '../http/error-response.ts';
 import type { HttpRequest, HttpResponse } from '../listen.ts';
-import { type BodyEncoding, readBody, requestChunks, tooLarge } from './body.ts';
-import { endRequest, type ReceiverContext, requireReady, tenantOfRequest } from './receiver-context.ts';
-import { Refusal, refusalOf } from './refusal.ts';
-import { encodeRpcStatus } from './rpc-status.ts';
+import { bodyEncoding, readBody, requestChunks } from '../receivers/body.ts';
+import type { Reservation } from '../receivers/in-flight-budget.ts';
+import { receiveBody } from '../receivers/receive-body.ts';
+import {
+  type Door,
+  endRequest,
+  type MessageEncoding,
+  mediaType,
+  type ReceiverContext,
+} from '../receivers/receiver-context.ts';
+import { Refusal, refusalOf } from '../receivers/refusal.ts';
+import { encodeRpcStatus, grpcStatusOf } from '../receivers/rpc-status.ts';
+import { partialSuccess } from './partial-success.ts';
 
 export const OTLP_HTTP_PATH = '/v1development/profiles';
 
+const DOOR: Door = { receiver: 'otlp', transport: 'http' };
 const PROTOBUF = 'application/x-protobuf';
-const PROTOBUF_TYPES: readonly string[] = [PROTOBUF, 'application/protobuf'];
+const JSON_TYPE = 'application/json';
+const ENCODINGS: Readonly<Record<string, MessageEncoding>> = {
+  [PROTOBUF]: 'protobuf',
+  'application/protobuf': 'protobuf',
+  [JSON_TYPE]: 'json',
+};
 
 export async function handleOtlpHttp(
   request: HttpRequest,
@@ -23,19 +39,15 @@ export async function handleOtlpHttp(
 ): Promise<void> {
   const reservation = context.budget.open();
   try {
-    const encoding = checkHeaders(request, context);
-    const tenant = tenantOfRequest(request, context);
-    const limit = { maxBytes: context.maxBodyBytes, reservation };
-    const body = await readBody(requestChunks(request), encoding, limit);
-    const bodyBytes = body.length;
-    const { rejectedProfiles, errorMessage } = await context.service.export(tenant, body);
-    context.onSuccess('http', bodyBytes);
+    const encoding = checkHeaders(request);
+    const answer = await receive(request, encoding, reservation, context);
     response.statusCode = 200;
-    response.setHeader('Content-Type', PROTOBUF);
-    response.end(encodeOtlpResponse({ rejectedProfiles: BigInt(rejectedProfiles), errorMessage }));
+    response.setHeader('Content-Type', encoding === 'json' ? JSON_TYPE : PROTOBUF);
+    response.end(encoding === 'json' ? jsonResponse(answer) : encodeOtlpResponse(answer));
+    context.onSuccess(DOOR);
   } catch (error) {
     const refusal = refusalOf(error);
-    context.onRefusal('http', refusal, error);
+    context.onRefusal(DOOR, refusal, error);
     sendRefusal(request, response, refusal);
   } finally {
     reservation.release();
@@ -44,51 +56,67 @@ export async function handleOtlpHttp(
 }
 
 /** @throws Refusal for what can be refused before a byte of the body is read */
-function checkHeaders(request: HttpRequest, context: ReceiverContext): BodyEncoding {
-  const { headers, method } = request;
-  if (method !== 'POST') {
-    throw new Refusal('method_not_allowed', `${OTLP_HTTP_PATH} takes POST, not ${method}`);
+function checkHeaders(request: HttpRequest): MessageEncoding {
+  if (request.method !== 'POST') {
+    throw new Refusal('method_not_allowed', `${OTLP_HTTP_PATH} takes POST, not ${request.method}`);
   }
-  requireReady(context);
-  const type = mediaType(request);
-  if (type === 'application/json') {
+  const encoding = encodingOf(request);
+  if (encoding === undefined) {
     throw new Refusal(
       'unsupported_content_type',
-      `OTLP profiles in JSON are not supported: send them as ${PROTOBUF}`,
-    );
-  }
-  if (!PROTOBUF_TYPES.includes(type)) {
-    throw new Refusal(
-      'unsupported_content_type',
-      `content type ${JSON.stringify(type)} is not supported: use ${PROTOBUF}`,
-    );
-  }
-  if (Number(headers['content-length'] ?? 0) > context.maxBodyBytes) throw tooLarge(context.maxBodyBytes);
-  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding !== 'gzip' && encoding !== 'identity') {
-    throw new Refusal(
-      'unsupported_encoding',
-      `content encoding ${JSON.stringify(encoding)} is not supported: use gzip or identity`,
+      `content type ${JSON.stringify(mediaType(request))} is not supported: use ${PROTOBUF} or ${JSON_TYPE}`,
     );
   }
   return encoding;
 }
 
-function sendRefusal(request: HttpRequest, response: HttpResponse, refusal: Refusal): void {
-  if (response.headersSent || response.destroyed) return;
-  if (refusal.reason === 'method_not_allowed') response.setHeader('Allow', 'POST');
-  if (refusal.reason === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, identity');
-  if (!PROTOBUF_TYPES.includes(mediaType(request))) {
-    sendError(response, refusal.code, refusal.message, refusal.httpStatus);
-    return;
-  }
-  response.statusCode = refusal.httpStatus;
-  if (refusal.retryAfterSeconds > 0) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
-  response.setHeader('Content-Type', PROTOBUF);
-  response.end(encodeRpcStatus(refusal));
+async function receive(
+  request: HttpRequest,
+  encoding: MessageEncoding,
+  reservation: Reservation,
+  context: ReceiverContext,
+): Promise<OtlpPartialSuccess> {
+  const packing = bodyEncoding(request);
+  const outcome = await receiveBody(
+    {
+      request,
+      reservation,
+      read: (limit) => readBody(requestChunks(request), packing, limit),
+      store: (tenant, body) => context.service.exportOtlp(tenant, body, encoding),
+    },
+    context,
+  );
+  return partialSuccess(outcome);
 }
 
-/** The content type without its parameters, in lower case; '' without one. */
-function mediaType({ headers }: HttpRequest): string {
-  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+function encodingOf(request: HttpRequest): MessageEncoding | undefined {
+  const type = mediaType(request);
+  return Object.hasOwn(ENCODINGS, type) ? ENCODINGS[type] : undefined;
+}
+
+/** As protobuf's JSON has it: numbers of 64 bits are strings, and what is empty is left out. */
+function jsonResponse({ rejectedProfiles, errorMessage }: OtlpPartialSuccess): string {
+  if (rejectedProfiles === 0n && errorMessage === '') return '{}';
+  return JSON.stringify({ partialSuccess: { rejectedProfiles: String(rejectedProfiles), errorMessage } });
+}
+
+function sendRefusal(request: HttpRequest, response: HttpResponse, refusal: Refusal): void {
+  if (response.headersSent || response.destroyed) return;
+  const { reason, code, message, httpStatus } = refusal;
+  if (reason === 'method_not_allowed') response.setHeader('Allow', 'POST');
+  if (reason === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, identity');
+  const encoding = encodingOf(request);
+  if (encoding === undefined) {
+    sendError(response, code, message, httpStatus);
+    return;
+  }
+  response.statusCode = httpStatus;
+  if (refusal.retryAfterSeconds > 0) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
+  if (encoding === 'json') {
+    response.setHeader('Content-Type', JSON_TYPE);
+    response.end(JSON.stringify({ code: grpcStatusOf(code), message }));
+  } else {
+    response.setHeader('Content-Type', PROTOBUF);
+    response.end(encodeRpcStatus(refusal));
+  }
 }

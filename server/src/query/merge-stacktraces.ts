@@ -1,91 +1,132 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All samples of a selection as one flame graph. Everything is merged before anything is cut off, so a total is exact
-// however the data lies in the store.
+// Answers about the stacks of one selection or two: flame graphs, trees, graphs, tables.
 
-import { HearthscopeError } from '@hearthscope/profile/errors';
+import { dotGraphInSteps } from '@hearthscope/profile/dot-graph';
 import { type FlameGraph, toFlameGraphInSteps } from '@hearthscope/profile/flame-graph';
-import type { Profile } from '@hearthscope/profile/profile';
-import { buildStackTreeInSteps, type StackSums, stackSumsInSteps } from '@hearthscope/profile/stack-tree';
+import { type FlameGraphDiff, toFlameGraphDiffInSteps } from '@hearthscope/profile/flame-graph-diff';
+import {
+  type FunctionTable,
+  type FunctionTableDiff,
+  functionTableDiffInSteps,
+  functionTableInSteps,
+} from '@hearthscope/profile/function-table';
+import { type Sandwich, sandwichInSteps } from '@hearthscope/profile/sandwich';
+import { buildStackTreeInSteps, type StackSums } from '@hearthscope/profile/stack-tree';
 import type { Steps } from '@hearthscope/profile/steps';
-import type { Pace, SampleFilter, Store } from '../storage/store.ts';
-import type { FrameNaming } from './frame-naming.ts';
-import { profileSelection } from './profile-selection.ts';
-import { checkMaxNodes, type QueryLimits } from './query-limits.ts';
-import type { MergeStacktracesRequest } from './requests.ts';
+import { encodeTreeInSteps } from '@hearthscope/profile/tree-codec';
+import { mergedStacks, type StackSelection, stackSelection } from './merged-stacks.ts';
+import type { QueryContext } from './query-context.ts';
+import { checkMaxNodes } from './query-limits.ts';
+import type { DiffRequest, MergeStacktracesRequest, SandwichRequest } from './requests.ts';
 
-/** Ids in one selector. */
-export const MAX_SELECTOR_IDS = 1000;
+const NO_STACKS: StackSums = {
+  names: [],
+  start: new Uint32Array(1),
+  frame: new Uint32Array(0),
+  value: new BigInt64Array(0),
+};
 
-const EMPTY: FlameGraph = { names: [], levels: [], total: 0n, maxSelf: 0n };
+/** Nodes of the tree that a graph is made from, unless more are asked for. */
+const DOT_TREE_NODES = 512;
+/** Nodes of a graph when the request does not say. */
+const DOT_GRAPH_NODES = 100;
 
 /** Empty when nothing matches.
- * @throws HearthscopeError invalid_argument */
+ * @throws HearthscopeError invalid_argument, as all of these */
 export async function mergeStacktraces(
-  store: Store,
-  naming: FrameNaming,
-  limits: QueryLimits,
-  tenant: string,
+  context: QueryContext,
   request: MergeStacktracesRequest,
-  pace: Pace,
 ): Promise<FlameGraph> {
-  const selection = profileSelection(request, limits);
-  const maxNodes = checkMaxNodes(request.maxNodes, limits);
-  const merged = await store.mergeStacks(tenant, selection, sampleFilter(request), pace);
-  if (merged === undefined) return EMPTY;
-  // Stacks are merged by what their frames are called, so names come before the tree.
-  const named = await naming.name(tenant, merged, pace);
-  return pace.run(flameGraphOf(named, request.callSite, maxNodes));
+  const { sums, maxNodes } = await limitedSums(context, request);
+  return context.pace.run(
+    (function* (): Steps<FlameGraph> {
+      return yield* toFlameGraphInSteps(yield* buildStackTreeInSteps(sums), maxNodes);
+    })(),
+  );
 }
 
-function* flameGraphOf(merged: Profile, callSite: readonly string[], maxNodes: number): Steps<FlameGraph> {
-  const sums = yield* stackSumsInSteps(merged);
-  const tree = yield* buildStackTreeInSteps(callSiteOnly(sums, callSite));
-  return yield* toFlameGraphInSteps(tree, maxNodes);
+/** No bytes when nothing matches. */
+export async function mergeTree(
+  context: QueryContext,
+  request: MergeStacktracesRequest,
+): Promise<Uint8Array> {
+  const { sums, maxNodes } = await limitedSums(context, request);
+  return context.pace.run(
+    (function* (): Steps<Uint8Array> {
+      return yield* encodeTreeInSteps(yield* buildStackTreeInSteps(sums), maxNodes);
+    })(),
+  );
 }
 
-function sampleFilter({ profileIds, traceIds, spanIds }: MergeStacktracesRequest): SampleFilter {
-  if (traceIds !== undefined && spanIds !== undefined) {
-    throw invalid('span and trace selectors cannot be used together');
-  }
+/** No text when nothing matches. */
+export async function mergeDot(context: QueryContext, request: MergeStacktracesRequest): Promise<string> {
+  const selection = await stackSelection(context, request);
+  const asked = request.maxNodes ?? 0;
+  const graphNodes = asked === 0 ? DOT_GRAPH_NODES : checkMaxNodes(asked, context.tenantLimits);
+  const merged = await mergedStacks(context, selection);
+  if (merged === undefined) return '';
+  return context.pace.run(
+    (function* (): Steps<string> {
+      return yield* dotGraphInSteps(yield* buildStackTreeInSteps(merged.sums), {
+        sampleType: merged.selection.type.sampleType,
+        maxTreeNodes: Math.max(graphNodes, DOT_TREE_NODES),
+        maxNodes: graphNodes,
+      });
+    })(),
+  );
+}
+
+export async function diff(context: QueryContext, request: DiffRequest): Promise<FlameGraphDiff> {
+  const { left, right, maxNodes } = await limitedPair(context, request);
+  return context.pace.run(
+    (function* (): Steps<FlameGraphDiff> {
+      const leftTree = yield* buildStackTreeInSteps(left);
+      const rightTree = yield* buildStackTreeInSteps(right);
+      return yield* toFlameGraphDiffInSteps(leftTree, rightTree, maxNodes);
+    })(),
+  );
+}
+
+/** `maxNodes` is the number of functions. */
+export async function functions(
+  context: QueryContext,
+  request: MergeStacktracesRequest,
+): Promise<FunctionTable> {
+  const { sums, maxNodes } = await limitedSums(context, request);
+  return context.pace.run(functionTableInSteps(sums, maxNodes));
+}
+
+/** The larger `maxNodes` of both sides is the number of functions. */
+export async function diffFunctions(context: QueryContext, request: DiffRequest): Promise<FunctionTableDiff> {
+  const { left, right, maxNodes } = await limitedPair(context, request);
+  return context.pace.run(functionTableDiffInSteps(left, right, maxNodes));
+}
+
+/** `maxNodes` holds for each half. */
+export async function sandwich(context: QueryContext, request: SandwichRequest): Promise<Sandwich> {
+  const { sums, maxNodes } = await limitedSums(context, request);
+  return context.pace.run(sandwichInSteps(sums, request.functionName, maxNodes));
+}
+
+async function limitedSums(context: QueryContext, request: MergeStacktracesRequest) {
+  const selection = await stackSelection(context, request);
+  const maxNodes = checkMaxNodes(request.maxNodes, context.tenantLimits);
+  return { sums: await sumsOf(context, selection), maxNodes };
+}
+
+/** Both sides are checked before either is read. */
+async function limitedPair(context: QueryContext, { left, right }: DiffRequest) {
+  const leftSelection = await stackSelection(context, left);
+  const rightSelection = await stackSelection(context, right);
+  const nodes = [left, right].map(({ maxNodes }) => checkMaxNodes(maxNodes, context.tenantLimits));
   return {
-    profileIds: profileIds === undefined ? undefined : checkIds('profile', profileIds.map(withoutDashes), 32),
-    traceIds: traceIds === undefined ? undefined : checkIds('trace', traceIds, 32),
-    spanIds: spanIds === undefined ? undefined : checkIds('span', spanIds, 16),
+    left: await sumsOf(context, leftSelection),
+    right: await sumsOf(context, rightSelection),
+    maxNodes: Math.max(...nodes),
   };
 }
 
-function checkIds(what: string, ids: readonly string[], digits: number): string[] {
-  if (ids.length > MAX_SELECTOR_IDS) {
-    throw invalid(`${ids.length} ${what} ids are too many, the limit is ${MAX_SELECTOR_IDS}`);
-  }
-  return ids.map((id) => {
-    const hex = id.toLowerCase();
-    if (hex.length !== digits || !/^[0-9a-f]+$/.test(hex)) {
-      throw invalid(`invalid ${what} id ${JSON.stringify(id)}: ${digits} hex digits are needed`);
-    }
-    return hex;
-  });
-}
-
-function withoutDashes(uuid: string): string {
-  return uuid.replaceAll('-', '');
-}
-
-/** Stacks that do not begin with the call site count nothing. */
-function callSiteOnly(sums: StackSums, callSite: readonly string[]): StackSums {
-  if (callSite.length === 0) return sums;
-  const { names, start, frame } = sums;
-  const value = sums.value.map((sum, stack) => {
-    const first = start[stack]!;
-    const end = start[stack + 1]!;
-    const begins =
-      end - first >= callSite.length && callSite.every((name, i) => names[frame[end - 1 - i]!] === name);
-    return begins ? sum : 0n;
-  });
-  return { names, start, frame, value };
-}
-
-function invalid(message: string): HearthscopeError {
-  return new HearthscopeError('invalid_argument', message);
+async function sumsOf(context: QueryContext, selection: StackSelection): Promise<StackSums> {
+  return (await mergedStacks(context, selection))?.sums ?? NO_STACKS;
 }

@@ -4,25 +4,47 @@
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
 import { ProfileTypeLabels } from '@hearthscope/profile/labels';
-import { formatProfileType, parseProfileType } from '@hearthscope/profile/profile-type';
-import type { SeriesSelection } from '../storage/store.ts';
-import { checkRange, type QueryLimits } from './query-limits.ts';
+import { formatProfileType, type ProfileType, parseProfileType } from '@hearthscope/profile/profile-type';
+import { labelMatcher, parseSelector } from '@hearthscope/profile/selector/selector';
+import type { TimeRange } from '../storage/store.ts';
+import { checkedRange, type QueryContext, type TenantSelection, tenantSelections } from './query-context.ts';
 import type { ProfileSelectionRequest } from './requests.ts';
-import { labelMatcher, parseSelector } from './selector.ts';
+
+export interface ProfileSelection {
+  readonly type: ProfileType;
+  /** After the limits. */
+  readonly range: TimeRange;
+  readonly byTenant: readonly TenantSelection[];
+}
+
+export interface SelectionOptions {
+  /** Read before the range. */
+  readonly extraMillis?: number;
+  /** Whether profiles count that sampling left out and of which only totals are kept. */
+  readonly withSampledOut?: boolean;
+}
+
+const SAMPLED_OUT_LABEL = '__sampled__';
 
 /** Checks the range first, then the type, then the selector.
+ * @returns undefined when no profile can be in the range
  * @throws HearthscopeError invalid_argument */
-export function profileSelection(request: ProfileSelectionRequest, limits: QueryLimits): SeriesSelection {
-  checkRange(request, limits);
-  const type = formatProfileType(parseProfileType(request.profileTypeId));
+export async function profileSelection(
+  context: QueryContext,
+  request: ProfileSelectionRequest,
+  { extraMillis = 0, withSampledOut = false }: SelectionOptions = {},
+): Promise<ProfileSelection | undefined> {
+  const range = checkedRange(context, request);
+  const type = parseProfileType(request.profileTypeId);
   if (request.labelSelector.trim() === '') {
     throw new HearthscopeError('invalid_argument', 'a label selector is required; {} selects everything');
   }
-  return {
-    startMillis: request.startMillis,
-    endMillis: request.endMillis,
-    alternatives: [
-      [labelMatcher(ProfileTypeLabels.profileType, '=', type), ...parseSelector(request.labelSelector)],
-    ],
-  };
+  const matchers = [
+    labelMatcher(ProfileTypeLabels.profileType, '=', formatProfileType(type)),
+    ...parseSelector(request.labelSelector),
+    ...(withSampledOut ? [] : [labelMatcher(SAMPLED_OUT_LABEL, '!=', 'true')]),
+  ];
+  if (range === undefined) return undefined;
+  const read = { ...range, startMillis: range.startMillis - extraMillis };
+  return { type, range, byTenant: await tenantSelections(context, read, [matchers]) };
 }

@@ -28,6 +28,61 @@ export interface ProfileSelectionRequest extends TimeRange {
   readonly labelSelector: string;
 }
 
+/** Whole stacks by the names of the functions on them. Values are untouched. */
+export interface FrameFilter {
+  /** Each of them is on the stack. */
+  readonly includeNames: readonly string[];
+  /** None of them is. */
+  readonly excludeNames: readonly string[];
+  /** RE2; each is found somewhere in the name of a function on the stack. */
+  readonly includeRegexes: readonly string[];
+  /** RE2; found in none. */
+  readonly excludeRegexes: readonly string[];
+}
+
+/** Stacks of the profiles of one type. */
+export interface StackSelectionRequest extends ProfileSelectionRequest {
+  /** Function names, root first: only stacks that begin with them. */
+  readonly callSite: readonly string[];
+  readonly frameFilter?: FrameFilter | undefined;
+  /** UUIDs; undefined when profiles are not selected by id. */
+  readonly profileIds: readonly string[] | undefined;
+  /** 32 hex digits each. */
+  readonly traceIds: readonly string[] | undefined;
+  /** 16 hex digits each. Not together with `traceIds`. */
+  readonly spanIds: readonly string[] | undefined;
+}
+
+export interface MergeStacktracesRequest extends StackSelectionRequest {
+  /** Undefined or 0 for the default. */
+  readonly maxNodes: number | undefined;
+}
+
+/** Shapes a profile for profile-guided optimisation of Go programs. */
+export interface GoPgo {
+  /** Locations next to the leaf that stay; 0 for all. */
+  readonly keepLocations: number;
+  /** Whether the line within the leaf function does not matter. */
+  readonly aggregateCallees: boolean;
+}
+
+export interface MergeProfileRequest extends StackSelectionRequest {
+  /** Undefined or 0 for all. */
+  readonly maxNodes: number | undefined;
+  /** Takes precedence over `callSite`. */
+  readonly goPgo?: GoPgo | undefined;
+}
+
+export interface DiffRequest {
+  readonly left: MergeStacktracesRequest;
+  readonly right: MergeStacktracesRequest;
+}
+
+export interface SandwichRequest extends MergeStacktracesRequest {
+  /** The function in the middle. */
+  readonly functionName: string;
+}
+
 export type ExemplarKind = 'none' | 'individual' | 'span';
 
 export interface SelectSeriesRequest extends ProfileSelectionRequest {
@@ -37,19 +92,20 @@ export interface SelectSeriesRequest extends ProfileSelectionRequest {
   /** At most so many series, those with the largest totals; 0 for all. */
   readonly limit: number;
   readonly exemplars: ExemplarKind;
+  /** Function names, root first: only the value of stacks that begin with them. */
+  readonly callSite?: readonly string[];
+  /** Only the value of stacks that pass. */
+  readonly frameFilter?: FrameFilter | undefined;
 }
 
-export interface MergeStacktracesRequest extends ProfileSelectionRequest {
-  /** Undefined or 0 for the default. */
-  readonly maxNodes: number | undefined;
-  /** Function names, root first: only stacks that begin with them. */
-  readonly callSite: readonly string[];
-  /** UUIDs; undefined when profiles are not selected by id. */
-  readonly profileIds: readonly string[] | undefined;
-  /** 32 hex digits each. */
-  readonly traceIds: readonly string[] | undefined;
-  /** 16 hex digits each. Not together with `traceIds`. */
-  readonly spanIds: readonly string[] | undefined;
+export interface HeatmapRequest extends ProfileSelectionRequest {
+  readonly groupBy: readonly string[];
+  readonly stepSeconds: number;
+  /** Whether a point is a profile or a span of one. */
+  readonly of: 'individual' | 'span';
+  readonly exemplars: ExemplarKind;
+  /** At most so many series, those with the most points; 0 for all. */
+  readonly limit: number;
 }
 
 export interface ProfileTypeAnswer extends ProfileType {
@@ -58,7 +114,12 @@ export interface ProfileTypeAnswer extends ProfileType {
 
 export interface ExemplarAnswer {
   readonly timestampMillis: number;
+  /** 32 hex digits, '' when the profile has none or when it stands for a span. */
   readonly profileId: string;
+  /** 16 hex digits, '' when it stands for a profile. */
+  readonly spanId: string;
+  /** 32 hex digits, '' when it stands for a profile. */
+  readonly traceId: string;
   readonly value: bigint;
   /** Labels of its series that are not grouped by. */
   readonly labels: readonly Label[];
@@ -74,6 +135,23 @@ export interface TimeSeriesAnswer {
   readonly labels: LabelSet;
   /** By time; steps without profiles have no point. */
   readonly points: readonly PointAnswer[];
+}
+
+export interface HeatmapSlotAnswer {
+  /** The end of the step, which belongs to it. */
+  readonly timestampMillis: number;
+  /** Where each bucket begins; the same in all slots of an answer. */
+  readonly yMin: readonly number[];
+  /** Points of each bucket. */
+  readonly counts: readonly number[];
+  /** The point with the largest value of each bucket that has any, when they were asked for. */
+  readonly exemplars: readonly ExemplarAnswer[];
+}
+
+export interface HeatmapAnswer {
+  readonly labels: LabelSet;
+  /** By time; steps without points have no slot. */
+  readonly slots: readonly HeatmapSlotAnswer[];
 }
 
 export interface ProfileStatsAnswer {

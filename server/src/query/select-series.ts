@@ -4,12 +4,17 @@
 // points are at start, start + step, … up to end. The values are sums, not rates: clients divide by the step themselves.
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
-import { type Label, type LabelSet, labelSet, labelSetKey } from '@hearthscope/profile/labels';
-import type { SeriesTotals, Store } from '../storage/store.ts';
-import { compareLabelSets } from './label-queries.ts';
+import type { Label, LabelSet } from '@hearthscope/profile/labels';
+import { stackSumsInSteps } from '@hearthscope/profile/stack-tree';
+import type { Steps } from '@hearthscope/profile/steps';
+import type { SeriesSteps, SeriesTotals } from '../storage/store.ts';
 import { profileSelection } from './profile-selection.ts';
+import type { QueryContext, TenantSelection } from './query-context.ts';
 import type { QueryLimits } from './query-limits.ts';
 import type { ExemplarAnswer, SelectSeriesRequest, TimeSeriesAnswer } from './requests.ts';
+import { groupedSeries, topSeries } from './series-groups.ts';
+import { passingStacks, type StackFilter, stackFilter } from './stack-filter.ts';
+import { checkLimit, checkStep, StepGrid } from './step-grid.ts';
 
 interface Step {
   sum: bigint;
@@ -23,85 +28,160 @@ interface Group {
   readonly steps: Map<number, Step>;
 }
 
-/** One series for each distinct combination of the labels grouped by, sorted by labels.
+/** Profiles handled in one step. */
+const PROFILES_PER_STEP = 4096;
+
+/** One series for each distinct combination of the labels grouped by, sorted by labels, or by total when limited.
  * @throws HearthscopeError invalid_argument; unimplemented for exemplars of spans */
 export async function selectSeries(
-  store: Store,
-  limits: QueryLimits,
-  tenant: string,
+  context: QueryContext,
   request: SelectSeriesRequest,
 ): Promise<TimeSeriesAnswer[]> {
-  const selection = profileSelection(request, limits);
-  const stepMillis = checkStep(request, limits);
-  const totals = await store.totals(tenant, {
-    ...selection,
-    // The interval before the first point is open at its beginning.
-    startMillis: selection.startMillis - stepMillis + 1,
-  });
-  const groups = new Map<string, Group>();
-  for (const series of totals) {
-    const labels = labelSet(series.labels.filter(({ name }) => request.groupBy.includes(name)));
-    const key = labelSetKey(labels);
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = { labels, steps: new Map() };
-      groups.set(key, group);
-    }
-    addSeries(group, series, request, stepMillis);
-  }
-  checkPoints(groups, limits);
-  return limited([...groups.values()], request).map((group) => answerOf(group, request, stepMillis));
-}
-
-function checkStep(
-  { stepSeconds, limit, exemplars }: SelectSeriesRequest,
-  { maxPoints }: QueryLimits,
-): number {
-  if (!(stepSeconds >= 0.001) || stepSeconds > Number.MAX_SAFE_INTEGER / 1000) {
-    throw new HearthscopeError('invalid_argument', 'step must be >= 1ms');
-  }
-  if (!(limit >= 0))
-    throw new HearthscopeError('invalid_argument', `limit must be positive, at most ${maxPoints}`);
-  if (exemplars === 'span') {
+  const stepMillis = checkStep(request.stepSeconds);
+  checkLimit(request.limit);
+  if (request.exemplars === 'span') {
     throw new HearthscopeError('unimplemented', 'exemplars of spans are not available for time series');
   }
-  return Math.floor(stepSeconds * 1000);
+  const stacks = stackFilter(request.callSite ?? [], request.frameFilter);
+  const selection = await profileSelection(context, request, {
+    // The step before the first point is open at its beginning.
+    extraMillis: stepMillis - 1,
+    withSampledOut: context.tenantLimits.includeStrippedProfiles,
+  });
+  if (selection === undefined) return [];
+  const { range, byTenant } = selection;
+  const grid = new StepGrid(range, stepMillis);
+  // Single profiles are needed for exemplars and for totals of some of their stacks, which are few or selected.
+  const groups =
+    stacks === undefined && request.exemplars !== 'individual'
+      ? await summedGroups(context, byTenant, request, grid, range.endMillis)
+      : await profileGroups(context, byTenant, request, grid, range.endMillis, stacks);
+  checkPoints(groups, context.limits);
+  return topSeries(groups, request.limit, sumOf).map((group) => answerOf(group, request, grid));
 }
 
-function addSeries(
-  group: Group,
-  series: SeriesTotals,
-  { startMillis, endMillis, exemplars, groupBy }: SelectSeriesRequest,
-  stepMillis: number,
-): void {
-  let exemplarLabels: readonly Label[] | undefined;
-  for (let i = 0; i < series.total.length; i++) {
-    const time = series.timeUnixMillis[i]!;
-    const number = Math.max(0, Math.ceil((time - startMillis) / stepMillis));
-    // Past the last point there is no step that the profile could belong to.
-    if (startMillis + number * stepMillis > endMillis) continue;
-    const total = series.total[i]!;
-    let step = group.steps.get(number);
-    if (step === undefined) {
-      step = { sum: 0n, profiles: 0, exemplar: undefined };
-      group.steps.set(number, step);
+async function summedGroups(
+  context: QueryContext,
+  byTenant: readonly TenantSelection[],
+  { groupBy }: SelectSeriesRequest,
+  grid: StepGrid,
+  endMillis: number,
+): Promise<Group[]> {
+  const series = await groupedSeries(context, byTenant, groupBy, ({ tenant, selection }) =>
+    context.store.stepTotals(tenant, selection, grid),
+  );
+  const groups: Group[] = [];
+  for (const { labels, members } of series) {
+    const steps = new Map<number, Step>();
+    for (const { series: sums } of members) await context.pace.run(addSteps(steps, sums, grid, endMillis));
+    if (steps.size > 0) groups.push({ labels, steps });
+  }
+  return groups;
+}
+
+async function profileGroups(
+  context: QueryContext,
+  byTenant: readonly TenantSelection[],
+  request: SelectSeriesRequest,
+  grid: StepGrid,
+  endMillis: number,
+  stacks: StackFilter | undefined,
+): Promise<Group[]> {
+  const series = await groupedSeries(context, byTenant, request.groupBy, (tenantSelection) =>
+    totalsOf(context, tenantSelection, stacks),
+  );
+  const groups: Group[] = [];
+  for (const { labels, members } of series) {
+    const steps = new Map<number, Step>();
+    for (const { series: totals, otherLabels } of members) {
+      await context.pace.run(addSeries(steps, totals, otherLabels, grid, endMillis, request));
     }
+    if (steps.size > 0) groups.push({ labels, steps });
+  }
+  return groups;
+}
+
+async function totalsOf(
+  { store, naming, pace }: QueryContext,
+  { tenant, selection }: TenantSelection,
+  filter: StackFilter | undefined,
+): Promise<SeriesTotals[]> {
+  if (filter === undefined) return store.totals(tenant, selection);
+  return store.stackTotals(
+    tenant,
+    selection,
+    async (stacks) => {
+      const named = await naming.name(tenant, stacks, pace);
+      return pace.run(
+        (function* (): Steps<Uint8Array> {
+          return yield* passingStacks(yield* stackSumsInSteps(named), filter);
+        })(),
+      );
+    },
+    pace,
+  );
+}
+
+function* addSteps(
+  steps: Map<number, Step>,
+  { step: numbers, sum, profiles }: SeriesSteps,
+  grid: StepGrid,
+  endMillis: number,
+): Steps<void> {
+  for (let i = 0; i < numbers.length; i++) {
+    if (i % PROFILES_PER_STEP === 0) yield;
+    const number = numbers[i]!;
+    // Past the last point there is no step that a profile could belong to.
+    if (grid.endOf(number) > endMillis) continue;
+    const step = stepAt(steps, number);
+    step.sum += sum[i]!;
+    step.profiles += profiles[i]!;
+  }
+}
+
+function stepAt(steps: Map<number, Step>, number: number): Step {
+  let step = steps.get(number);
+  if (step === undefined) {
+    step = { sum: 0n, profiles: 0, exemplar: undefined };
+    steps.set(number, step);
+  }
+  return step;
+}
+
+function* addSeries(
+  steps: Map<number, Step>,
+  series: SeriesTotals,
+  labels: readonly Label[],
+  grid: StepGrid,
+  endMillis: number,
+  { exemplars, callSite, frameFilter }: SelectSeriesRequest,
+): Steps<void> {
+  const isFiltered = (callSite?.length ?? 0) > 0 || frameFilter !== undefined;
+  for (let i = 0; i < series.total.length; i++) {
+    if (i % PROFILES_PER_STEP === 0) yield;
+    const time = series.timeUnixMillis[i]!;
+    const number = grid.stepOf(time);
+    // Past the last point there is no step that the profile could belong to.
+    if (grid.endOf(number) > endMillis) continue;
+    const total = series.total[i]!;
+    if (isFiltered && total === 0n) continue;
+    const step = stepAt(steps, number);
     step.sum += total;
     step.profiles++;
     if (exemplars !== 'individual' || (step.exemplar !== undefined && step.exemplar.value >= total)) continue;
-    exemplarLabels ??= series.labels.filter(({ name }) => !groupBy.includes(name));
     step.exemplar = {
       timestampMillis: time,
       profileId: series.profileId(i),
+      spanId: '',
+      traceId: '',
       value: total,
-      labels: exemplarLabels,
+      labels,
     };
   }
 }
 
-function checkPoints(groups: ReadonlyMap<string, Group>, { maxPoints }: QueryLimits): void {
-  let points = 0;
-  for (const { steps } of groups.values()) points += steps.size;
+function checkPoints(groups: readonly Group[], { maxPoints }: QueryLimits): void {
+  const points = groups.reduce((sum, { steps }) => sum + steps.size, 0);
   if (points > maxPoints) {
     throw new HearthscopeError(
       'invalid_argument',
@@ -110,19 +190,7 @@ function checkPoints(groups: ReadonlyMap<string, Group>, { maxPoints }: QueryLim
   }
 }
 
-function limited(groups: Group[], { limit }: SelectSeriesRequest): Group[] {
-  const filled = groups.filter(({ steps }) => steps.size > 0);
-  if (limit > 0 && filled.length > limit) {
-    const byTotal = filled.map((group) => ({ group, total: totalOf(group) }));
-    byTotal.sort((a, b) =>
-      a.total === b.total ? compareLabelSets(a.group.labels, b.group.labels) : a.total > b.total ? -1 : 1,
-    );
-    return byTotal.slice(0, limit).map(({ group }) => group);
-  }
-  return filled.sort((a, b) => compareLabelSets(a.labels, b.labels));
-}
-
-function totalOf({ steps }: Group): bigint {
+function sumOf({ steps }: Group): bigint {
   let total = 0n;
   for (const { sum } of steps.values()) total += sum;
   return total;
@@ -130,13 +198,13 @@ function totalOf({ steps }: Group): bigint {
 
 function answerOf(
   { labels, steps }: Group,
-  { startMillis, aggregation }: SelectSeriesRequest,
-  stepMillis: number,
+  { aggregation }: SelectSeriesRequest,
+  grid: StepGrid,
 ): TimeSeriesAnswer {
   const points = [...steps]
     .sort(([a], [b]) => a - b)
     .map(([number, { sum, profiles, exemplar }]) => ({
-      timestampMillis: startMillis + number * stepMillis,
+      timestampMillis: grid.endOf(number),
       value: aggregation === 'average' ? Number(sum) / profiles : Number(sum),
       exemplar,
     }));

@@ -6,13 +6,28 @@
 // Such a lock belongs to the process, and closing any descriptor of the file, anywhere in the process, drops it too.
 // Nothing else may open `lock`.
 
-import { accessSync, closeSync, constants, lchownSync, lstatSync, openSync, statSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { makeDirectory } from './make-directory.ts';
 
 const LOCK_NAME = 'lock';
+const WRITER_ID_NAME = 'writer-id';
+const WRITER_ID = /^[0-9a-f-]{36}$/;
 const LOCK_MODE = 0o640;
 const SQLITE_BUSY = 5;
 
@@ -39,6 +54,18 @@ export class DataDir {
     return new DataDir(path, lock(path));
   }
 
+  /** Whether a living process has locked the directory, as far as the caller may know. Must not be asked by a process that
+   * has locked it. */
+  static isInUse(path: string): boolean {
+    if (!existsSync(join(path, LOCK_NAME))) return false;
+    try {
+      lock(path).close();
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
   /** Makes a directory in it.
    * @returns its path
    * @throws HearthscopeError failed_precondition when that is not possible */
@@ -49,6 +76,25 @@ export class DataDir {
       giveToOwner(path, this.path);
       if (!lstatSync(path).isDirectory()) throw new Error(`${path} is a link`);
       return path;
+    } catch (error) {
+      throw unusable(this.path, error);
+    }
+  }
+
+  /** Names this directory among others that write to one object store; made at the first call.
+   * @throws HearthscopeError failed_precondition when it cannot be read or made */
+  writerId(): string {
+    const path = join(this.path, WRITER_ID_NAME);
+    try {
+      if (!existsSync(path)) {
+        const temporary = `${path}.new`;
+        writeFileSync(temporary, `${randomUUID()}\n`, { mode: LOCK_MODE, flush: true });
+        giveToOwner(temporary, this.path);
+        renameSync(temporary, path);
+      }
+      const id = readFileSync(path, 'utf8').trim();
+      if (!WRITER_ID.test(id)) throw new Error(`${path} holds no writer id`);
+      return id;
     } catch (error) {
       throw unusable(this.path, error);
     }

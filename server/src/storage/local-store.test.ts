@@ -10,6 +10,7 @@ import { arbitraryProfile } from '@hearthscope/profile/testing/arbitrary-profile
 import { canonicalProfile } from '@hearthscope/profile/testing/canonical-profile';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
+import { KEEP_FOR_EVER } from './blocks/block-limits.ts';
 import { LocalStore } from './local-store.ts';
 import { startChildProgram } from './testing/child-program.ts';
 import {
@@ -30,6 +31,8 @@ function openStore(dataDir: string, headMaxBytes = 1 << 30, log = new RecordingL
   return LocalStore.open({
     dataDir,
     headMaxBytes,
+    // Tests use times of long ago.
+    blockLimits: { retention: { defaults: KEEP_FOR_EVER, overrides: {} } },
     onStateChange: () => undefined,
     registry: new Registry(),
     log,
@@ -140,7 +143,7 @@ async function killedIngest(t: TestContext, dataDir: string, first: number): Pro
       acknowledged.push(...line.value.split(' ').map(Number));
     }
   })();
-  await sleep(20 + Math.random() * 80);
+  await sleep(20 + Math.random() * 500);
   child.process.kill('SIGKILL');
   const { code, signal, stderr } = await child.ended;
   assert.deepEqual({ code, signal, stderr }, { code: null, signal: 'SIGKILL', stderr: '' });

@@ -4,6 +4,7 @@
 // before the first failure.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { BlocksStatus } from './blocks/blocks-protocol.ts';
 import type { HeadSize } from './head/head.ts';
 import { REPLAY_PROBLEMS } from './wal/replay.ts';
 
@@ -87,4 +88,146 @@ export function registerHeadMetrics(registry: Registry, size: () => HeadSize, ma
     'Stacks whose hash was taken again because another stack had it',
     ({ stackCollisions }) => stackCollisions,
   );
+}
+
+export interface FlushMetrics {
+  readonly seconds: Histogram;
+  readonly cuts: Counter;
+  readonly failures: Counter;
+}
+
+export function flushMetrics(registry: Registry): FlushMetrics {
+  const registers = [registry];
+  return {
+    seconds: new Histogram({
+      name: 'hearthscope_head_flush_seconds',
+      help: 'Time to write what was cut from the head to blocks',
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    }),
+    cuts: new Counter({
+      name: 'hearthscope_head_cuts_total',
+      help: 'Cuts of the head that became blocks',
+      registers,
+    }),
+    failures: new Counter({
+      name: 'hearthscope_head_flush_failures_total',
+      help: 'Attempts to cut the head or to write a cut that failed; they are repeated, and nothing is lost',
+      registers,
+    }),
+  };
+}
+
+/** Gauges over the disk, as it was looked at last. */
+export function registerDiskMetrics(
+  registry: Registry,
+  disk: { readonly freeBytes: number; readonly isRefusing: boolean },
+): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge(
+    'hearthscope_disk_free_bytes',
+    'Free space of the file system of the data directory',
+    () => disk.freeBytes,
+  );
+  gauge(
+    'hearthscope_disk_full',
+    '1 while profiles are refused because the disk is nearly full, else 0',
+    () => (disk.isRefusing ? 1 : 0),
+  );
+}
+
+/** Gauges over the blocks, read when they are scraped. */
+export function registerBlockMetrics(registry: Registry, read: () => Promise<BlocksStatus>): void {
+  // All gauges of one scrape come from one question.
+  let asked: Promise<BlocksStatus> | undefined;
+  const status = (): Promise<BlocksStatus> => {
+    asked ??= read().finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+  const byLevel = (name: string, help: string, field: 'blocks' | 'bytes') =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['level'],
+      registers: [registry],
+      async collect() {
+        this.reset();
+        for (const level of (await status()).blocks) this.set({ level: String(level.level) }, level[field]);
+      },
+    });
+  byLevel(
+    'hearthscope_blocks',
+    'Blocks by level: 0 as cut from the head, 1 of an hour, 2 of a day',
+    'blocks',
+  );
+  byLevel('hearthscope_block_bytes', 'Bytes of the files of blocks, by level', 'bytes');
+  const gauge = (
+    name: string,
+    help: string,
+    field: Exclude<keyof BlocksStatus, 'blocks' | 'retentionLagMillis'>,
+  ) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        this.set((await status())[field]);
+      },
+    });
+  gauge('hearthscope_block_symbol_cache_bytes', 'Memory taken by symbols of blocks', 'symbolCacheBytes');
+  gauge(
+    'hearthscope_block_upkeep_runs',
+    'Times that blocks were looked through for what is due',
+    'compactionRuns',
+  );
+  gauge(
+    'hearthscope_blocks_merged',
+    'Blocks that were merged into others since the start',
+    'compactedBlocks',
+  );
+  gauge('hearthscope_blocks_expired', 'Blocks that lost files to retention since the start', 'expiredBlocks');
+  gauge('hearthscope_block_files_removed', 'Files of blocks removed since the start', 'removedFiles');
+  gauge(
+    'hearthscope_blocks_rewritten',
+    'Blocks that were written anew without a deleted service since the start',
+    'rewrittenBlocks',
+  );
+  gauge(
+    'hearthscope_block_upkeep_failures',
+    'Times that the upkeep of a tenant failed since the start; it is tried again',
+    'upkeepFailures',
+  );
+  gauge(
+    'hearthscope_blocks_damaged',
+    'Blocks that answers do without, as their files are not what was written',
+    'damagedBlocks',
+  );
+  gauge(
+    'hearthscope_tenants_unreadable',
+    'Tenants whose manifest is damaged: nothing of them is answered or stored',
+    'unreadableTenants',
+  );
+  gauge(
+    'hearthscope_service_deletions',
+    'Deletions of services whose data is not all removed yet',
+    'deletions',
+  );
+  new Gauge({
+    name: 'hearthscope_retention_clock_lag_seconds',
+    help: 'How far the clock that retention goes by is behind that of the machine, which jumped or was off',
+    registers: [registry],
+    async collect() {
+      this.set((await status()).retentionLagMillis / 1000);
+    },
+  });
 }

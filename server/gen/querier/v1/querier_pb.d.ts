@@ -218,6 +218,13 @@ export declare type SelectMergeStacktracesRequest = Message<"querier.v1.SelectMe
    * @generated from field: repeated string span_selector = 11;
    */
   spanSelector: string[];
+
+  /**
+   * For PROFILE_FORMAT_SANDWICH: the function in the middle.
+   *
+   * @generated from field: optional string sandwich_function = 1001;
+   */
+  sandwichFunction?: string | undefined;
 };
 
 /**
@@ -254,6 +261,16 @@ export declare type SelectMergeStacktracesResponse = Message<"querier.v1.SelectM
    * @generated from field: querier.v1.PprofResult pprof = 5;
    */
   pprof?: PprofResult | undefined;
+
+  /**
+   * @generated from field: querier.v1.FunctionTable functions = 1001;
+   */
+  functions?: FunctionTable | undefined;
+
+  /**
+   * @generated from field: querier.v1.Sandwich sandwich = 1002;
+   */
+  sandwich?: Sandwich | undefined;
 };
 
 /**
@@ -261,6 +278,144 @@ export declare type SelectMergeStacktracesResponse = Message<"querier.v1.SelectM
  * Use `create(SelectMergeStacktracesResponseSchema)` to create a new message.
  */
 export declare const SelectMergeStacktracesResponseSchema: GenMessage<SelectMergeStacktracesResponse>;
+
+/**
+ * What each function costs, those with the largest self values first.
+ *
+ * @generated from message querier.v1.FunctionTable
+ */
+export declare type FunctionTable = Message<"querier.v1.FunctionTable"> & {
+  /**
+   * @generated from field: repeated querier.v1.FunctionTable.Function functions = 1;
+   */
+  functions: FunctionTable_Function[];
+
+  /**
+   * Of all stacks.
+   *
+   * @generated from field: int64 total = 2;
+   */
+  total: bigint;
+
+  /**
+   * Functions before the table was limited to max_nodes.
+   *
+   * @generated from field: int64 total_functions = 3;
+   */
+  totalFunctions: bigint;
+};
+
+/**
+ * Describes the message querier.v1.FunctionTable.
+ * Use `create(FunctionTableSchema)` to create a new message.
+ */
+export declare const FunctionTableSchema: GenMessage<FunctionTable>;
+
+/**
+ * @generated from message querier.v1.FunctionTable.Function
+ */
+export declare type FunctionTable_Function = Message<"querier.v1.FunctionTable.Function"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: int64 self = 2;
+   */
+  self: bigint;
+
+  /**
+   * @generated from field: int64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message querier.v1.FunctionTable.Function.
+ * Use `create(FunctionTable_FunctionSchema)` to create a new message.
+ */
+export declare const FunctionTable_FunctionSchema: GenMessage<FunctionTable_Function>;
+
+/**
+ * One function between its callers and its callees; max_nodes holds for each side.
+ *
+ * @generated from message querier.v1.Sandwich
+ */
+export declare type Sandwich = Message<"querier.v1.Sandwich"> & {
+  /**
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+
+  /**
+   * Their first node is the function itself.
+   *
+   * @generated from field: querier.v1.SandwichNode callers = 2;
+   */
+  callers?: SandwichNode | undefined;
+
+  /**
+   * @generated from field: querier.v1.SandwichNode callees = 3;
+   */
+  callees?: SandwichNode | undefined;
+
+  /**
+   * Each stack counted once, however often the function is on it.
+   *
+   * @generated from field: int64 total = 4;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: int64 self = 5;
+   */
+  self: bigint;
+};
+
+/**
+ * Describes the message querier.v1.Sandwich.
+ * Use `create(SandwichSchema)` to create a new message.
+ */
+export declare const SandwichSchema: GenMessage<Sandwich>;
+
+/**
+ * @generated from message querier.v1.SandwichNode
+ */
+export declare type SandwichNode = Message<"querier.v1.SandwichNode"> & {
+  /**
+   * @generated from field: int32 name_index = 1;
+   */
+  nameIndex: number;
+
+  /**
+   * @generated from field: int64 total = 2;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: int64 self = 3;
+   */
+  self: bigint;
+
+  /**
+   * Stands for nodes that were cut.
+   *
+   * @generated from field: bool truncated = 4;
+   */
+  truncated: boolean;
+
+  /**
+   * @generated from field: repeated querier.v1.SandwichNode children = 5;
+   */
+  children: SandwichNode[];
+};
+
+/**
+ * Describes the message querier.v1.SandwichNode.
+ * Use `create(SandwichNodeSchema)` to create a new message.
+ */
+export declare const SandwichNodeSchema: GenMessage<SandwichNode>;
 
 /**
  * @generated from message querier.v1.PprofResult
@@ -562,6 +717,20 @@ export declare type DiffRequest = Message<"querier.v1.DiffRequest"> & {
    * @generated from field: querier.v1.SelectMergeStacktracesRequest right = 2;
    */
   right?: SelectMergeStacktracesRequest | undefined;
+
+  /**
+   * PROFILE_FORMAT_FUNCTIONS, or a flame graph for everything else.
+   *
+   * @generated from field: querier.v1.ProfileFormat format = 1001;
+   */
+  format: ProfileFormat;
+
+  /**
+   * Instead of those of the sides.
+   *
+   * @generated from field: optional int64 max_nodes = 1002;
+   */
+  maxNodes?: bigint | undefined;
 };
 
 /**
@@ -578,6 +747,11 @@ export declare type DiffResponse = Message<"querier.v1.DiffResponse"> & {
    * @generated from field: querier.v1.FlameGraphDiff flamegraph = 1;
    */
   flamegraph?: FlameGraphDiff | undefined;
+
+  /**
+   * @generated from field: querier.v1.FunctionTableDiff functions = 1001;
+   */
+  functions?: FunctionTableDiff | undefined;
 };
 
 /**
@@ -585,6 +759,73 @@ export declare type DiffResponse = Message<"querier.v1.DiffResponse"> & {
  * Use `create(DiffResponseSchema)` to create a new message.
  */
 export declare const DiffResponseSchema: GenMessage<DiffResponse>;
+
+/**
+ * @generated from message querier.v1.FunctionTableDiff
+ */
+export declare type FunctionTableDiff = Message<"querier.v1.FunctionTableDiff"> & {
+  /**
+   * @generated from field: repeated querier.v1.FunctionTableDiff.Function functions = 1;
+   */
+  functions: FunctionTableDiff_Function[];
+
+  /**
+   * @generated from field: int64 left_total = 2;
+   */
+  leftTotal: bigint;
+
+  /**
+   * @generated from field: int64 right_total = 3;
+   */
+  rightTotal: bigint;
+
+  /**
+   * @generated from field: int64 total_functions = 4;
+   */
+  totalFunctions: bigint;
+};
+
+/**
+ * Describes the message querier.v1.FunctionTableDiff.
+ * Use `create(FunctionTableDiffSchema)` to create a new message.
+ */
+export declare const FunctionTableDiffSchema: GenMessage<FunctionTableDiff>;
+
+/**
+ * @generated from message querier.v1.FunctionTableDiff.Function
+ */
+export declare type FunctionTableDiff_Function = Message<"querier.v1.FunctionTableDiff.Function"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: int64 left_self = 2;
+   */
+  leftSelf: bigint;
+
+  /**
+   * @generated from field: int64 left_total = 3;
+   */
+  leftTotal: bigint;
+
+  /**
+   * @generated from field: int64 right_self = 4;
+   */
+  rightSelf: bigint;
+
+  /**
+   * @generated from field: int64 right_total = 5;
+   */
+  rightTotal: bigint;
+};
+
+/**
+ * Describes the message querier.v1.FunctionTableDiff.Function.
+ * Use `create(FunctionTableDiff_FunctionSchema)` to create a new message.
+ */
+export declare const FunctionTableDiff_FunctionSchema: GenMessage<FunctionTableDiff_Function>;
 
 /**
  * Bars of a flame graph, level by level from the root. A level is a flat list of groups of four: offset from the end of
@@ -840,6 +1081,26 @@ export enum ProfileFormat {
    * @generated from enum value: PROFILE_FORMAT_PPROF = 4;
    */
   PPROF = 4,
+
+  /**
+   * Clients ask for these by name, in JSON. Their numbers are not settled among implementations of this API, so the
+   * numbers above 1000, here and in the messages below, are this server's own and out of the way of those to come.
+   *
+   * @generated from enum value: PROFILE_FORMAT_FUNCTIONS = 1001;
+   */
+  FUNCTIONS = 1001,
+
+  /**
+   * @generated from enum value: PROFILE_FORMAT_SANDWICH = 1002;
+   */
+  SANDWICH = 1002,
+
+  /**
+   * Not answered.
+   *
+   * @generated from enum value: PROFILE_FORMAT_FUNCTION_TREE = 1003;
+   */
+  FUNCTION_TREE = 1003,
 }
 
 /**

@@ -323,6 +323,11 @@ export declare type StackTraceSelector = Message<"types.v1.StackTraceSelector"> 
    * @generated from field: types.v1.GoPGO go_pgo = 2;
    */
   goPgo?: GoPGO | undefined;
+
+  /**
+   * @generated from field: types.v1.StackFrameFilter frame_filter = 3;
+   */
+  frameFilter?: StackFrameFilter | undefined;
 };
 
 /**
@@ -330,6 +335,40 @@ export declare type StackTraceSelector = Message<"types.v1.StackTraceSelector"> 
  * Use `create(StackTraceSelectorSchema)` to create a new message.
  */
 export declare const StackTraceSelectorSchema: GenMessage<StackTraceSelector>;
+
+/**
+ * Whole stacks by the names of the functions on them: each of what is included is on the stack, nothing that is excluded
+ * is. Expressions are RE2 and are searched for in the names.
+ *
+ * @generated from message types.v1.StackFrameFilter
+ */
+export declare type StackFrameFilter = Message<"types.v1.StackFrameFilter"> & {
+  /**
+   * @generated from field: repeated string include_function_names = 1;
+   */
+  includeFunctionNames: string[];
+
+  /**
+   * @generated from field: repeated string exclude_function_names = 2;
+   */
+  excludeFunctionNames: string[];
+
+  /**
+   * @generated from field: repeated string include_function_name_regexes = 3;
+   */
+  includeFunctionNameRegexes: string[];
+
+  /**
+   * @generated from field: repeated string exclude_function_name_regexes = 4;
+   */
+  excludeFunctionNameRegexes: string[];
+};
+
+/**
+ * Describes the message types.v1.StackFrameFilter.
+ * Use `create(StackFrameFilterSchema)` to create a new message.
+ */
+export declare const StackFrameFilterSchema: GenMessage<StackFrameFilter>;
 
 /**
  * @generated from message types.v1.Location

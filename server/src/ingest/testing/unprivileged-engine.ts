@@ -3,7 +3,7 @@
 // Starts an engine as root, becomes another user as the server does, and uses everything that could need a file:
 // DIR UID REQUEST, the last one an OTLP request in base64. Then holds the directory until it is killed.
 
-import { DEFAULT_PIPELINE_LIMITS } from '@hearthscope/collector/pipeline-limits';
+import { DEFAULT_TENANT_LIMITS } from '@hearthscope/collector/limits/tenant-limits';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { giveContents } from '../../data-directory.ts';
@@ -16,7 +16,8 @@ const user = { uid: Number(uid), gid: Number(uid) };
 const engine = await Engine.start({
   dataDir,
   headMaxBytes: 1 << 28,
-  pipeline: { indexedAttributes: [], limits: DEFAULT_PIPELINE_LIMITS },
+  pipeline: { indexedAttributes: [] },
+  limits: { defaults: DEFAULT_TENANT_LIMITS, overrides: {} },
   // Each request needs a new file.
   walLimits: { maxSegmentBytes: 1 },
   logger: pino({ level: 'silent' }),
@@ -27,8 +28,9 @@ process.setgroups!([]);
 process.setgid!(user.gid);
 process.setuid!(user.uid);
 
-for (let i = 0; i < 3; i++) await engine.ingestOtlp('a', new Uint8Array(Buffer.from(request, 'base64')));
-const { total } = await engine.mergeStacktraces('a', {
+for (let i = 0; i < 3; i++)
+  await engine.exportOtlp('a', new Uint8Array(Buffer.from(request, 'base64')), 'protobuf');
+const { total } = await engine.querier.mergeStacktraces(['a'], {
   startMillis: Date.now() - 60_000,
   endMillis: Date.now() + 60_000,
   profileTypeId: CPU_TYPE,
@@ -40,4 +42,4 @@ const { total } = await engine.mergeStacktraces('a', {
   spanIds: undefined,
 });
 process.stdout.write(`uid ${process.getuid!()} total ${total}\n`);
-setInterval(() => engine.ready(), 1000);
+setInterval(() => engine.readiness(), 1000);

@@ -51,6 +51,11 @@ export class AttributeTable {
     return set;
   }
 
+  /** Rows of sets, that of the empty set included. */
+  get setCount(): number {
+    return this.#sets.length;
+  }
+
   /** The attributes of a set. */
   attributes(set: number): Attribute[] {
     const list: Attribute[] = [];

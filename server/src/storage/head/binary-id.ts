@@ -18,13 +18,13 @@ export function wordsOfHex(hex: string, words: number): Uint32Array {
   );
 }
 
-/** The 32 hex digits of four words, or '' when all are zero. */
-export function hexOfWords(words: Uint32Array, at: number): string {
-  let hex = '';
-  let any = 0;
-  for (let i = at; i < at + ID_WORDS; i++) {
-    any |= words[i]!;
-    hex += words[i]!.toString(16).padStart(8, '0');
-  }
-  return any === 0 ? '' : hex;
+/** The hex digits of words, eight for each, or '' when all are zero. */
+export function hexOfWords(words: Uint32Array): string {
+  if (words.every((word) => word === 0)) return '';
+  return Array.from(words, (word) => word.toString(16).padStart(8, '0')).join('');
+}
+
+/** The 16 hex digits of 64 bits. */
+export function hexOfNumber(value: bigint): string {
+  return value.toString(16).padStart(16, '0');
 }

@@ -2,10 +2,18 @@
 //
 // Answers a store's questions from the tables of one tenant's head.
 
-import type { LabelSet } from '@hearthscope/profile/labels';
+import { type LabelSet, labelValue, SERVICE_NAME_LABEL } from '@hearthscope/profile/labels';
 import type { Profile } from '@hearthscope/profile/profile';
 import type { Steps } from '@hearthscope/profile/steps';
-import type { SampleFilter, SelectionSize, SeriesSelection, SeriesTotals, TenantStats } from '../store.ts';
+import { hiddenThrough } from '../blocks/manifest.ts';
+import type {
+  DeletedProfiles,
+  SampleFilter,
+  SelectionSize,
+  SeriesSelection,
+  SeriesTotals,
+  TenantStats,
+} from '../store.ts';
 import { ID_WORDS, SPAN_ID_WORDS, wordsOfHex } from './binary-id.ts';
 import { mergedProfile } from './merged-profile.ts';
 import { PROFILE_BYTES } from './profile-table.ts';
@@ -26,6 +34,47 @@ export function selectSeries(head: TenantHead, selection: SeriesSelection): Labe
 
 /** The profiles of each selected series. */
 export function selectTotals(head: TenantHead, selection: SeriesSelection): SeriesTotals[] {
+  const { total } = head.profiles;
+  return [...profilesBySeries(head, selection)].map(([series, list]) =>
+    seriesTotals(
+      head,
+      series,
+      list,
+      BigInt64Array.from(list, (profile) => total[profile]!),
+    ),
+  );
+}
+
+/** The profiles of each selected series with the totals of some stacks alone.
+ * @param stackRows rows of the stack table @param chosen a flag for each of them */
+export function* stackTotals(
+  head: TenantHead,
+  selection: SeriesSelection,
+  stackRows: Uint32Array,
+  chosen: Uint8Array,
+): Steps<SeriesTotals[]> {
+  const isChosen = new Uint8Array(head.stacks.length);
+  for (let i = 0; i < stackRows.length; i++) isChosen[stackRows[i]!] = chosen[i]!;
+  const answer: SeriesTotals[] = [];
+  const { firstRow, rowCount } = head.profiles;
+  for (const [series, list] of profilesBySeries(head, selection)) {
+    const totals = new BigInt64Array(list.length);
+    for (let i = 0; i < list.length; i++) {
+      const from = firstRow[list[i]!]!;
+      for (const { from: first, to, stack, value } of head.rows.slices(from, from + rowCount[list[i]!]!)) {
+        for (let row = first; row < to; row++) {
+          if (isChosen[stack[row]!] === 1) totals[i]! += value[row]!;
+        }
+        yield;
+      }
+    }
+    answer.push(seriesTotals(head, series, list, totals));
+  }
+  return answer;
+}
+
+/** The selected profiles of each selected series. */
+export function profilesBySeries(head: TenantHead, selection: SeriesSelection): Map<number, number[]> {
   const bySeries = new Map<number, number[]>();
   for (const profile of selectProfiles(head, selection)) {
     const series = head.profiles.series[profile]!;
@@ -33,13 +82,22 @@ export function selectTotals(head: TenantHead, selection: SeriesSelection): Seri
     if (list === undefined) bySeries.set(series, [profile]);
     else list.push(profile);
   }
-  const { timeUnixMillis, total } = head.profiles;
-  return [...bySeries].map(([series, list]) => ({
+  return bySeries;
+}
+
+function seriesTotals(
+  head: TenantHead,
+  series: number,
+  profiles: readonly number[],
+  total: BigInt64Array,
+): SeriesTotals {
+  const { timeUnixMillis } = head.profiles;
+  return {
     labels: head.series.labels(series),
-    timeUnixMillis: Float64Array.from(list, (profile) => timeUnixMillis[profile]!),
-    total: BigInt64Array.from(list, (profile) => total[profile]!),
-    profileId: (index) => head.profiles.id(list[index]!),
-  }));
+    timeUnixMillis: Float64Array.from(profiles, (profile) => timeUnixMillis[profile]!),
+    total,
+    profileId: (index) => head.profiles.id(profiles[index]!),
+  };
 }
 
 /** All samples of the selection summed by stack; undefined when there are none. Profiles that are stored between two
@@ -50,6 +108,16 @@ export function* mergeStacks(
   selection: SeriesSelection,
   filter: SampleFilter,
 ): Steps<Profile | undefined> {
+  return (yield* mergedStackRows(head, selection, filter))?.profile;
+}
+
+/** The same, and the row of the stack table of each sample.
+ * @throws HearthscopeError failed_precondition when a sum leaves int64 */
+export function* mergedStackRows(
+  head: TenantHead,
+  selection: SeriesSelection,
+  filter: SampleFilter,
+): Steps<{ readonly profile: Profile; readonly stackRows: Uint32Array } | undefined> {
   const linkFlags = selectedLinks(head, filter);
   const profileIds = filter.profileIds === undefined ? undefined : new Set(filter.profileIds);
   const { firstRow, rowCount } = head.profiles;
@@ -66,11 +134,12 @@ export function* mergeStacks(
   if (stack.length === 0) return undefined;
   yield;
   const nodeOf = head.stacks.node;
-  return yield* mergedProfile(
+  const profile = yield* mergedProfile(
     head.symbols,
     stack.map((row) => nodeOf[row]!),
     value,
   );
+  return { profile, stackRows: stack };
 }
 
 /** What the selection covers. */
@@ -102,13 +171,23 @@ export function tenantStats(head: TenantHead): TenantStats {
 }
 
 function* selectProfiles(head: TenantHead, selection: SeriesSelection): Generator<number> {
-  const { startMillis, endMillis, alternatives } = selection;
+  const { startMillis, endMillis, alternatives, deleted = [] } = selection;
   const selected = head.series.matching(alternatives);
+  const hidden = deleted.length === 0 ? undefined : hiddenThroughOf(head, deleted);
   const { length, series, timeUnixMillis } = head.profiles;
   for (let profile = 0; profile < length; profile++) {
     const time = timeUnixMillis[profile]!;
-    if (time >= startMillis && time <= endMillis && selected[series[profile]!] === 1) yield profile;
+    const row = series[profile]!;
+    if (time < startMillis || time > endMillis || selected[row] !== 1) continue;
+    if (hidden === undefined || time > hidden[row]!) yield profile;
   }
+}
+
+/** By series: the last moment of which nothing must be seen any more. */
+function hiddenThroughOf(head: TenantHead, deleted: readonly DeletedProfiles[]): Float64Array {
+  return Float64Array.from({ length: head.series.length }, (_, series) =>
+    hiddenThrough(deleted, labelValue(head.series.labels(series), SERVICE_NAME_LABEL)),
+  );
 }
 
 /** A flag for each link that the filter lets through; undefined when it looks at no links. */

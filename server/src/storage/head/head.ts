@@ -31,6 +31,16 @@ export class Head {
     this.budget = new MemoryBudget(maxBytes);
   }
 
+  get tenantNames(): string[] {
+    return [...this.#tenants.keys()];
+  }
+
+  /** Whether no profile was ever committed. */
+  get isEmpty(): boolean {
+    for (const { profiles } of this.#tenants.values()) if (profiles.length > 0) return false;
+    return true;
+  }
+
   /** Undefined for a tenant that never stored anything. */
   tenant(name: string): TenantHead | undefined {
     return this.#tenants.get(name);

@@ -35,14 +35,16 @@ export class Translation {
   }
 }
 
-/** The stacks of a profile as rows of a tenant's stack table. `row` throws HearthscopeError unavailable when the memory
- * budget is used up. */
-export function stackTranslation(profile: Profile, symbols: SymbolTable, stacks: StackTable): Translation {
-  const locations = locationTranslation(profile, symbols);
+/** The stacks of a profile as rows of a tenant's stack table.
+ * @throws HearthscopeError unavailable when the memory budget is used up */
+export function stackRows(profile: Profile, symbols: SymbolTable, stacks: StackTable): Uint32Array {
   const { length, location, locationStart } = profile.stacks;
-  return new Translation(length, (stack) =>
-    stacks.intern(locations.column(location.subarray(locationStart[stack]!, locationStart[stack + 1]!))),
-  );
+  const locations = locationTranslation(profile, symbols).column(location);
+  const rows = new Uint32Array(length);
+  for (let stack = 0; stack < length; stack++) {
+    rows[stack] = stacks.intern(locations, locationStart[stack]!, locationStart[stack + 1]!);
+  }
+  return rows;
 }
 
 /** The locations of a profile as rows of a tenant's symbol table. */

@@ -66,7 +66,7 @@ export class ProfileTable {
 
   /** 32 hex digits, or '' when the producer gave none. */
   id(profile: number): string {
-    return hexOfWords(this.#id, profile * ID_WORDS);
+    return hexOfWords(this.#id.subarray(profile * ID_WORDS, (profile + 1) * ID_WORDS));
   }
 
   /** Memory was accounted by the caller, so this does not fail. */

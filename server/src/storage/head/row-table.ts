@@ -22,17 +22,12 @@ export interface RowSlice {
   readonly attributeSet: Uint32Array;
   /** Rows of the tenant's links, 0 for none. */
   readonly link: Uint32Array;
-  /** Two words a row, low word first. */
+  readonly value: BigInt64Array;
+  /** The values as two words a row, low word first. */
   readonly valueWords: Uint32Array;
 }
 
-interface Chunk {
-  readonly stack: Uint32Array;
-  readonly attributeSet: Uint32Array;
-  readonly link: Uint32Array;
-  readonly value: BigInt64Array;
-  readonly valueWords: Uint32Array;
-}
+type Chunk = Omit<RowSlice, 'from' | 'to'>;
 
 /** Samples whose indexes are those of the tenant's tables. */
 export interface SampleRows {
@@ -74,14 +69,7 @@ export class RowTable {
       const chunk = this.#chunks[row >>> CHUNK_SHIFT]!;
       const start = row & (CHUNK_ROWS - 1);
       const end = Math.min(CHUNK_ROWS, start + to - row);
-      yield {
-        from: start,
-        to: end,
-        stack: chunk.stack,
-        attributeSet: chunk.attributeSet,
-        link: chunk.link,
-        valueWords: chunk.valueWords,
-      };
+      yield { ...chunk, from: start, to: end };
       row += end - start;
     }
   }

@@ -4,7 +4,7 @@
 // of its label, not once per series.
 
 import { type LabelSet, labelSetKey } from '@hearthscope/profile/labels';
-import type { LabelMatcher } from '../label-matcher.ts';
+import type { LabelMatcher } from '@hearthscope/profile/selector/label-matcher';
 import { type MemoryBudget, stringBytes } from './memory-budget.ts';
 
 /** The objects, array entries and hash map entries that a label of a series costs beside its strings. */

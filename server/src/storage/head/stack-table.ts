@@ -51,23 +51,28 @@ export class StackTable {
     return this.#node;
   }
 
+  /** The ids as two words a row, low word first; valid until the next `intern`. */
+  get idWords(): Uint32Array {
+    return this.#hash.words;
+  }
+
   /** The content hash, which identifies the stack everywhere. */
   id(row: number): bigint {
     const words = this.#hash.words;
     return (BigInt(words[row * 2 + 1]!) << 32n) | BigInt(words[row * 2]!);
   }
 
-  /** The row of a stack.
+  /** The row of the stack that is `locations[from .. to]`.
    * @param locations rows of the symbol table, leaf first
-   * @throws HearthscopeError unavailable when the budget is used up; invalid_argument when too many stacks collide */
-  intern(locations: Uint32Array): number {
+   * @throws HearthscopeError unavailable when the budget is used up, invalid_argument when too many stacks collide */
+  intern(locations: Uint32Array, from = 0, to = locations.length): number {
     const digest = this.#digest;
-    this.#gatherHashes(locations);
-    murmur3OfWords(this.#words, locations.length * 8, 0, digest);
+    this.#gatherHashes(locations, from, to);
+    murmur3OfWords(this.#words, (to - from) * 8, 0, digest);
     for (let salt = 1; ; salt++) {
       const found = this.#find(digest[0]!, digest[1]!);
-      if (found < 0) return this.#insert(locations, digest[0]!, digest[1]!);
-      if (this.#equals(found, locations)) return found;
+      if (found < 0) return this.#insert(locations, from, to, digest[0]!, digest[1]!);
+      if (this.#equals(found, locations, from, to)) return found;
       this.#collisions++;
       if (salt > MAX_COLLISIONS_PER_STACK) {
         throw new HearthscopeError(
@@ -79,12 +84,39 @@ export class StackTable {
     }
   }
 
-  #gatherHashes(locations: Uint32Array): void {
-    if (this.#words.length < locations.length * 2) this.#words = new Uint32Array(locations.length * 4);
+  /** The row of the stack that ends in a node of the symbol tree.
+   * @throws HearthscopeError as {@link intern} */
+  internNode(node: number): number {
+    const nodes = this.#symbols.nodes.rows;
+    const locations: number[] = [];
+    for (let at = node; at !== 0; at = nodes[at * 2]!) locations.push(nodes[at * 2 + 1]!);
+    return this.intern(Uint32Array.from(locations));
+  }
+
+  /** The row of a stack whose id was given out before, by this table or another one. Where two writers gave one id to
+   * different stacks, the first stays and the collision is counted.
+   * @param node of the symbol table that this table refers to
+   * @throws HearthscopeError unavailable when the budget is used up */
+  adopt(node: number, low: number, high: number): number {
+    const found = this.#find(low, high);
+    if (found < 0) return this.#append(node, low, high);
+    if (this.#node[found] !== node) this.#collisions++;
+    return found;
+  }
+
+  /** The row of a stack by its id, -1 when it is not here. */
+  find(low: number, high: number): number {
+    return this.#find(low, high);
+  }
+
+  #gatherHashes(locations: Uint32Array, from: number, to: number): void {
+    if (this.#words.length < (to - from) * 2) this.#words = new Uint32Array((to - from) * 4);
+    const words = this.#words;
     const hashes = this.#symbols.locationHash.words;
-    for (let i = 0; i < locations.length; i++) {
-      this.#words[i * 2] = hashes[locations[i]! * 2]!;
-      this.#words[i * 2 + 1] = hashes[locations[i]! * 2 + 1]!;
+    for (let i = from, at = 0; i < to; i++, at += 2) {
+      const location = locations[i]! * 2;
+      words[at] = hashes[location]!;
+      words[at + 1] = hashes[location + 1]!;
     }
   }
 
@@ -103,19 +135,24 @@ export class StackTable {
     return (Math.imul(mixed, 0x85ebca6b) >>> 7) & (this.#slots.length - 1);
   }
 
-  #equals(row: number, locations: Uint32Array): boolean {
+  /** The nodes of a stack were made one after the other, so they lie together where the stack is one of its own. */
+  #equals(row: number, locations: Uint32Array, from: number, to: number): boolean {
     const nodes = this.#symbols.nodes.rows;
     let node = this.#node[row]!;
-    for (let i = 0; i < locations.length; i++) {
+    for (let i = from; i < to; i++) {
       if (node === 0 || nodes[node * 2 + 1] !== locations[i]) return false;
       node = nodes[node * 2]!;
     }
     return node === 0;
   }
 
-  #insert(locations: Uint32Array, low: number, high: number): number {
+  #insert(locations: Uint32Array, from: number, to: number, low: number, high: number): number {
     let node = 0;
-    for (let i = locations.length - 1; i >= 0; i--) node = this.#symbols.nodes.intern(node, locations[i]!);
+    for (let i = to - 1; i >= from; i--) node = this.#symbols.nodes.internPair(node, locations[i]!);
+    return this.#append(node, low, high);
+  }
+
+  #append(node: number, low: number, high: number): number {
     this.#hash.reserve(this.#length);
     if (this.#length === this.#node.length) this.#grow();
     const row = this.#length++;

@@ -7,11 +7,12 @@
 
 import type { NormalisedProfile } from '@hearthscope/collector/normalised-profile';
 import { HearthscopeError } from '@hearthscope/profile/errors';
+import { int64Sum } from '@hearthscope/profile/int64-sum';
 import type { Profile } from '@hearthscope/profile/profile';
 import { AttributeTable } from './attribute-table.ts';
 import { type Hex128, ID_WORDS, wordsOfHex } from './binary-id.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { stackTranslation, Translation } from './profile-symbols.ts';
+import { stackRows, Translation } from './profile-symbols.ts';
 import { PROFILE_BYTES, ProfileTable } from './profile-table.ts';
 import { ROW_BYTES, ROW_CHUNK_BYTES, RowTable, type SampleRows } from './row-table.ts';
 import { SeriesIndex } from './series-index.ts';
@@ -90,7 +91,7 @@ export class TenantHead {
   /** Indexes into the profile's tables become indexes into those of the tenant. */
   #translate(profile: Profile): SampleRows {
     const { samples, attributeSets, attributes, links } = profile;
-    const stackRows = stackTranslation(profile, this.symbols, this.stacks);
+    const rows = stackRows(profile, this.symbols, this.stacks);
     const attributeRows = new Translation(attributes.length, (index) =>
       this.attributes.intern(attributes[index]!),
     );
@@ -102,7 +103,7 @@ export class TenantHead {
     );
     const linkRows = new Translation(links.length, (link) => this.attributes.internLink(links[link]!));
     return {
-      stack: stackRows.column(samples.stack),
+      stack: samples.stack.map((stack) => rows[stack]!),
       attributeSet: setRows.column(samples.attributeSet),
       link: linkRows.column(samples.link),
       value: samples.values[0]!,
@@ -111,8 +112,7 @@ export class TenantHead {
 }
 
 function sumOf(values: BigInt64Array): bigint {
-  let sum = 0n;
-  for (const value of values) sum += value;
+  const sum = int64Sum(values);
   if (BigInt.asIntN(64, sum) !== sum) {
     throw new HearthscopeError(
       'invalid_argument',

@@ -4,6 +4,7 @@
 // Each profile has one sample whose value and function carry its number.
 
 import { Registry } from 'prom-client';
+import { KEEP_FOR_EVER } from '../blocks/block-limits.ts';
 import { LocalStore } from '../local-store.ts';
 import { RecordingLog, storedProfile } from './stored-profile.ts';
 
@@ -14,6 +15,17 @@ const store = await LocalStore.open({
   dataDir: dataDir!,
   headMaxBytes: 1 << 30,
   walLimits: { maxSegmentBytes: 20_000 },
+  // All that can happen to profiles happens many times a second.
+  blockLimits: {
+    maxHeadMillis: 40,
+    checkMillis: 10,
+    maintenanceMillis: 50,
+    graceMillis: 0,
+    tombstoneMillis: 100,
+    sqlThreads: 1,
+    // The numbers are times of long ago.
+    retention: { defaults: KEEP_FOR_EVER, overrides: {} },
+  },
   onStateChange: () => undefined,
   registry: new Registry(),
   log: new RecordingLog(),

@@ -40,9 +40,9 @@ export interface ReplayResult {
 
 export interface ReplayOptions {
   readonly directory: string;
-  /** Called with each intact frame's decompressed payload. A HearthscopeError it throws is counted and the frame is
-   * skipped. */
-  readonly onFrame: (payload: Uint8Array) => void;
+  /** Called with each intact frame's decompressed payload and the number of its segment. A HearthscopeError it throws is
+   * counted and the frame is skipped. */
+  readonly onFrame: (payload: Uint8Array, sequence: number) => void;
   readonly onProblem: (problem: ReplayProblem) => void;
   readonly log: Log;
 }
@@ -75,7 +75,7 @@ export async function replayWal(options: ReplayOptions): Promise<ReplayResult> {
     totals.lostFrames += scan.lostFrames;
     for (const payload of scan.payloads) {
       try {
-        options.onFrame(rawPayload(payload));
+        options.onFrame(rawPayload(payload), sequence);
         totals.frames++;
       } catch (error) {
         if (!(error instanceof HearthscopeError)) throw error;
@@ -96,8 +96,9 @@ export async function replayWal(options: ReplayOptions): Promise<ReplayResult> {
   return { ...totals, lastSequence, lastBytes };
 }
 
-/** Lengths of segments as the segments after them know them. */
-async function readAcknowledgedBytes(
+/** Lengths of segments as the segments after them know them.
+ * @throws HearthscopeError failed_precondition for a segment of an unknown version */
+export async function readAcknowledgedBytes(
   directory: string,
   sequences: readonly number[],
 ): Promise<ReadonlyMap<number, number>> {

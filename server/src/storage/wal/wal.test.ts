@@ -31,6 +31,7 @@ async function openWal(directory: string, limits: Partial<WalLimits> = {}): Prom
   const registry = new Registry();
   const states: (string | undefined)[] = [];
   const { wal } = await Wal.open({
+    lastKnownSequence: 0,
     directory,
     limits: { ...DEFAULT_WAL_LIMITS, ...limits },
     onFrame: (payload) => replayed.push(Buffer.from(payload).toString()),
@@ -227,6 +228,7 @@ test('a frame that its reader refuses is counted and stepped over', async (t) =>
   const registry = new Registry();
   const seen: string[] = [];
   const { wal } = await Wal.open({
+    lastKnownSequence: 0,
     directory,
     limits: DEFAULT_WAL_LIMITS,
     onFrame: (payload) => {

@@ -6,13 +6,19 @@
 // After a failed write or fsync nothing is acknowledged any more. The segment is given up, never
 // written again, and a new one is tried at intervals; its header says where the acknowledged part of the old one ends.
 
-import { statfs, unlink } from 'node:fs/promises';
+import { readdir, statfs, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { Log } from '../log.ts';
 import type { WalMetrics } from '../storage-metrics.ts';
 import { type ReplayResult, replayWal } from './replay.ts';
 import { SegmentFile, syncDirectory } from './segment-file.ts';
-import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, type StoredPayload } from './segment-format.ts';
+import {
+  FRAME_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type StoredPayload,
+  segmentSequence,
+} from './segment-format.ts';
 
 export interface WalLimits {
   /** A segment that has reached this size is followed by a new one. */
@@ -36,7 +42,10 @@ export interface WalOptions {
   readonly directory: string;
   readonly limits: WalLimits;
   /** Called with the payload of each frame that is in the log already; see {@link replayWal}. */
-  readonly onFrame: (payload: Uint8Array) => void;
+  readonly onFrame: (payload: Uint8Array, sequence: number) => void;
+  /** New segments have higher numbers than this: what is known of segments that were removed must not be said of new ones.
+   * 0 for none. */
+  readonly lastKnownSequence: number;
   /** Called when writing begins to fail, with the reason, and with undefined when it works again. */
   readonly onStateChange: (failure: string | undefined) => void;
   readonly metrics: WalMetrics;
@@ -78,7 +87,13 @@ export class Wal {
       });
       metrics.replayedFrames.inc(replay.frames);
       metrics.lostFrames.inc(replay.lostFrames);
-      const segment = await SegmentFile.create(directory, replay.lastSequence + 1, replay.lastBytes);
+      // The length of the segment before can only be told of the one right before.
+      const isNext = replay.lastSequence >= options.lastKnownSequence;
+      const segment = await SegmentFile.create(
+        directory,
+        Math.max(replay.lastSequence, options.lastKnownSequence) + 1,
+        isNext ? replay.lastBytes : 0,
+      );
       return { wal: new Wal(options, segment), replay };
     } catch (error) {
       throw error instanceof HearthscopeError ? error : unavailable('cannot open the WAL', error);
@@ -99,6 +114,34 @@ export class Wal {
         this.#writing = this.#writeQueue();
       }
     });
+  }
+
+  /** Begins a new segment, unless nothing was written to the last one. Nothing may be appended meanwhile.
+   * @returns the last segment of those before, 0 when there is none
+   * @throws HearthscopeError unavailable when the log cannot be written */
+  async rotate(): Promise<number> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+    const full = this.#segment;
+    if (full.frames === 0) return full.sequence - 1;
+    try {
+      this.#segment = await SegmentFile.create(this.#options.directory, full.sequence + 1, full.durableBytes);
+    } catch (error) {
+      throw unavailable('the WAL cannot begin a new segment', error);
+    }
+    await full.close();
+    return full.sequence;
+  }
+
+  /** Removes segments whose frames are all kept elsewhere, `sequence` the last of them; the one that is written stays. */
+  async removeThrough(sequence: number): Promise<void> {
+    const { directory } = this.#options;
+    for (const name of await readdir(directory)) {
+      const number = segmentSequence(name);
+      if (number === undefined || number > sequence || number === this.#segment.sequence) continue;
+      await unlink(join(directory, name));
+    }
+    await syncDirectory(directory);
   }
 
   /** Writes what is waiting, then closes the segment. */
