@@ -51,7 +51,7 @@ export function toolMissing(tool: string, ...parameters: string[]): string | fal
 
 /** A folder for what is built or downloaded once and used by later runs. */
 export function cacheDirectory(name: string): string {
-  const directory = join(process.env.XDG_CACHE_HOME ?? tmpdir(), 'hearthscope-conformance', name);
+  const directory = join(process.env.XDG_CACHE_HOME || tmpdir(), 'hearthscope-conformance', name);
   mkdirSync(directory, { recursive: true });
   return directory;
 }
