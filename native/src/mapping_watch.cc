@@ -80,9 +80,9 @@ void MappingWatch::run() {
       next_look_at_cpus = std::chrono::steady_clock::now() + kCpuCheckInterval;
     }
     wait_for_any(epoll_descriptor_, wake_descriptor_, std::chrono::milliseconds(kCpuCheckInterval).count());
-    size_t processes = tell_of_mappings();
+    tell_of_mappings();
     if (!stopping_)
-      std::this_thread::sleep_for(processes < kStormProcesses ? kMappingPause : kMappingPauseInStorm);
+      std::this_thread::sleep_for(kMappingPause);
   }
 }
 
@@ -130,7 +130,7 @@ void MappingWatch::close_ring(const Ring &ring) {
   close(ring.descriptor);
 }
 
-size_t MappingWatch::tell_of_mappings() {
+void MappingWatch::tell_of_mappings() {
   std::vector<uint32_t> pids;
   for (const auto &[cpu, ring] : rings_)
     read(ring, pids);
@@ -138,7 +138,6 @@ size_t MappingWatch::tell_of_mappings() {
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   for (uint32_t pid : pids)
     mapped_(pid);
-  return pids.size();
 }
 
 void MappingWatch::read(const Ring &ring, std::vector<uint32_t> &pids) {

@@ -21,11 +21,9 @@ namespace hearthscope {
 // Data pages of a CPU's ring, a power of two. A record takes some 100 bytes: 300 mappings fit.
 constexpr size_t kMappingRingPages = 8;
 
-// Between two looks at what was mapped: short, as stacks may be walked wrongly meanwhile, and longer where processes
-// start all the time.
-constexpr std::chrono::milliseconds kMappingPause{1};
-constexpr std::chrono::milliseconds kMappingPauseInStorm{3};
-constexpr size_t kStormProcesses = 16; // in one look
+// Between two looks at what was mapped. Stacks may be walked wrongly meanwhile, so it is about one sample long; and each
+// look costs some 25 µs, which would add up where programs start all the time.
+constexpr std::chrono::milliseconds kMappingPause{10};
 
 class MappingWatch {
 public:
@@ -51,8 +49,7 @@ private:
 
   void run();
   void watch_online_cpus();
-  // The number of processes told of.
-  size_t tell_of_mappings();
+  void tell_of_mappings();
   bool open(uint32_t cpu);
   void close_ring(const Ring &ring);
   void read(const Ring &ring, std::vector<uint32_t> &pids);
