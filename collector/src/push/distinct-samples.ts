@@ -133,7 +133,8 @@ function distinctStacks(
 /** For each location the first row of an equal one; undefined when all are different, as for all of these. */
 function distinctLocations(profile: Profile): Uint32Array | undefined {
   const { locations, functions, mappings } = profile;
-  const strings = firstRows(profile.strings, (text) => text);
+  const isEachOnce = new Set(profile.strings).size === profile.strings.length;
+  const strings = isEachOnce ? undefined : firstRows(profile.strings, (text) => text);
   const name = (row: number) => strings?.[row] ?? row;
   const functionRows = firstRowsOfLists(functions.length, (row, list) => {
     list.push(name(functions.name[row]!), name(functions.systemName[row]!), name(functions.filename[row]!));

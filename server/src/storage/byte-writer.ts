@@ -5,6 +5,7 @@
 
 const INITIAL_CAPACITY = 1 << 16;
 const MAX_UVARINT_BYTES = 10;
+const MAX_UTF8_BYTES_PER_UNIT = 3;
 
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_CAPACITY);
@@ -48,19 +49,26 @@ export class ByteWriter {
   string(value: string): void {
     const bytes = Buffer.byteLength(value, 'utf8');
     this.uvarint(bytes);
-    this.#reserve(bytes);
-    this.#length += this.#bytes.write(value, this.#length, 'utf8');
+    this.#text(value);
   }
 
   /** Byte lengths as a column, then all the bytes. */
   strings(values: readonly string[]): void {
-    const lengths = Uint32Array.from(values, (value) => Buffer.byteLength(value, 'utf8'));
+    const all = Buffer.from(values.join(''), 'utf8');
+    const lengths = new Uint32Array(values.length);
+    let characters = 0;
+    for (let i = 0; i < lengths.length; i++) {
+      lengths[i] = values[i]!.length;
+      characters += lengths[i]!;
+    }
+    // Names are ASCII but for a few, and a call for each costs more than what it does. Halves of a surrogate pair that two
+    // strings begin and end with would become one character, so other text is written one by one.
+    const isAscii = all.length === characters;
+    if (!isAscii) lengths.set(values.map((value) => Buffer.byteLength(value, 'utf8')));
     this.uvarint(values.length);
     this.uint32Column(lengths);
-    for (let i = 0; i < values.length; i++) {
-      this.#reserve(lengths[i]!);
-      this.#length += this.#bytes.write(values[i]!, this.#length, 'utf8');
-    }
+    if (isAscii) this.#append(all);
+    else for (const value of values) this.#text(value);
   }
 
   /** The narrowest of 0, 1, 2 or 4 bytes a value that holds all of them. */
@@ -105,6 +113,11 @@ export class ByteWriter {
     this.#reserve(column.byteLength);
     this.#bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), this.#length);
     this.#length += column.byteLength;
+  }
+
+  #text(value: string): void {
+    this.#reserve(value.length * MAX_UTF8_BYTES_PER_UNIT);
+    this.#length += this.#bytes.write(value, this.#length, 'utf8');
   }
 
   #reserve(extra: number): void {

@@ -167,6 +167,7 @@ export class LocalStore implements Store {
 
   async append(tenant: string, profiles: readonly NormalisedProfile[]): Promise<void> {
     this.#disk.check();
+    this.#blocks.check(tenant);
     await this.#heads.append(tenant, profiles, () =>
       this.#wal.append(profiles.map((profile) => storedPayload(encodeFrame({ tenant, ...profile })))),
     );
@@ -392,12 +393,19 @@ export class LocalStore implements Store {
   async #flush(generation: HeadGeneration): Promise<void> {
     const stop = this.#metrics.seconds.startTimer();
     const { head, cut, segment, flushed } = generation;
+    let failure: unknown;
     for (const tenant of head.tenantNames) {
       if (flushed.has(tenant)) continue;
-      const content = await new SlicePace().run(headContent(head.tenant(tenant)!));
-      await this.#blocks.flush(tenant, content, cut, segment);
-      flushed.add(tenant);
+      try {
+        const content = await new SlicePace().run(headContent(head.tenant(tenant)!));
+        await this.#blocks.flush(tenant, content, cut, segment);
+        flushed.add(tenant);
+      } catch (error) {
+        // What is wrong with one tenant must not keep the others out of blocks.
+        failure = error;
+      }
     }
+    if (failure !== undefined) throw failure;
     this.#heads.drop(generation);
     await this.#wal.removeThrough(segment);
     stop();

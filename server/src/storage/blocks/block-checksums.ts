@@ -10,21 +10,34 @@ import type { BlockFileName, BlockMeta } from './manifest.ts';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** @returns what is wrong with the file, with its key; undefined when nothing is
+/** What is wrong with a file; the text has its key. */
+export interface BlockFileProblem {
+  readonly name: BlockFileName;
+  readonly isMissing: boolean;
+  readonly problem: string;
+}
+
+/** @returns undefined when nothing is wrong
  * @throws HearthscopeError when the store cannot be read */
 export async function blockFileProblem(
   store: ObjectStore,
   tenant: string,
   block: BlockMeta,
   name: BlockFileName,
-): Promise<string | undefined> {
+): Promise<BlockFileProblem | undefined> {
   const key = blockKey(tenant, block.id, name);
   const expected = block.files[name]!;
+  const damaged = (problem: string): BlockFileProblem => ({
+    name,
+    isMissing: false,
+    problem: `${key} ${problem}`,
+  });
+  const missing: BlockFileProblem = { name, isMissing: true, problem: `${key} is missing` };
   try {
     const info = await store.head(key);
-    if (info === undefined) return `${key} is missing`;
+    if (info === undefined) return missing;
     if (info.sizeBytes !== expected.bytes) {
-      return `${key} is damaged: it has ${info.sizeBytes} bytes, ${expected.bytes} were written`;
+      return damaged(`is damaged: it has ${info.sizeBytes} bytes, ${expected.bytes} were written`);
     }
     let checksum = 0;
     for (let start = 0; start < expected.bytes; start += CHUNK_BYTES) {
@@ -33,11 +46,11 @@ export async function blockFileProblem(
         checksum,
       );
     }
-    return checksum === expected.crc32 ? undefined : `${key} is damaged: its checksum is wrong`;
+    return checksum === expected.crc32 ? undefined : damaged('is damaged: its checksum is wrong');
   } catch (error) {
-    if (error instanceof HearthscopeError && (error.code === 'not_found' || error.code === 'data_loss')) {
-      return `${key} cannot be read: ${error.message}`;
-    }
+    if (!(error instanceof HearthscopeError)) throw error;
+    if (error.code === 'not_found') return missing;
+    if (error.code === 'data_loss') return damaged(`cannot be read: ${error.message}`);
     throw error;
   }
 }
@@ -47,11 +60,11 @@ export async function blockProblems(
   store: ObjectStore,
   tenant: string,
   block: BlockMeta,
-): Promise<{ readonly name: BlockFileName; readonly problem: string }[]> {
-  const problems: { name: BlockFileName; problem: string }[] = [];
+): Promise<BlockFileProblem[]> {
+  const problems: BlockFileProblem[] = [];
   for (const name of Object.keys(block.files) as BlockFileName[]) {
     const problem = await blockFileProblem(store, tenant, block, name);
-    if (problem !== undefined) problems.push({ name, problem });
+    if (problem !== undefined) problems.push(problem);
   }
   return problems;
 }

@@ -11,6 +11,7 @@ import type { BlockStore } from './block-store.ts';
 import { blockKey, blocksPrefix } from './block-writer.ts';
 import { compactBlocks } from './compaction.ts';
 import { type CompactionJob, compactionJob, DAY_MILLIS } from './compaction-jobs.ts';
+import { mayBeDamage } from './damaged-blocks.ts';
 import { isAffected, rewrittenBlock } from './deletion-rewrite.ts';
 import {
   BLOCK_FILE_NAMES,
@@ -113,9 +114,16 @@ export class BlockMaintenance {
       signal?.throwIfAborted();
       const job = this.#nextJob(tenant);
       if (job === undefined) return compacted;
-      // A damaged block must not spoil a sound one; the job is made anew without it.
-      if (await this.#blocks.damaged.find(tenant, job.inputs, signal)) continue;
-      await this.#runJob(tenant, job, signal);
+      // A damaged block must not spoil a sound one; the job is made anew without it. What comes from a remote store is
+      // checked when it is fetched.
+      const { damaged, isLocal } = this.#blocks;
+      if (isLocal && (await damaged.find(tenant, job.inputs, signal))) continue;
+      try {
+        await this.#runJob(tenant, job, signal);
+      } catch (error) {
+        if (mayBeDamage(error) && (await damaged.find(tenant, job.inputs, signal))) continue;
+        throw error;
+      }
       compacted += job.inputs.length;
     }
   }
@@ -372,8 +380,7 @@ export class BlockMaintenance {
   /** Only where reading costs nothing. */
   async #scrub(tenant: string, maxBytes: number, signal: AbortSignal | undefined): Promise<number> {
     const manifest = this.#blocks.manifest(tenant);
-    const isLocal = this.#blocks.options.store.localPath(blocksPrefix(tenant).slice(0, -1)) !== undefined;
-    if (manifest === undefined || !isLocal) return 0;
+    if (manifest === undefined || !this.#blocks.isLocal) return 0;
     return this.#blocks.damaged.scrub(tenant, manifest.blocks, maxBytes, signal);
   }
 }

@@ -3,7 +3,7 @@
 // All blocks of all tenants: what is cut from the head comes in, questions are answered, and in between blocks are merged,
 // aged and removed (see block-maintenance.ts). A tenant's manifest decides what exists.
 
-import { FormatError, HearthscopeError, messageOf } from '@hearthscope/profile/errors';
+import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import type { LabelSet } from '@hearthscope/profile/labels';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../object-store/object-store.ts';
@@ -31,7 +31,7 @@ import { type BlockSteps, blockStepTotals } from './block-steps.ts';
 import type { BlockContent } from './block-tables.ts';
 import { createBlockTables, fillBlockTables, storeBlock } from './block-writer.ts';
 import { CheckedBlockFiles } from './checked-block-files.ts';
-import { DamagedBlocks } from './damaged-blocks.ts';
+import { DamagedBlocks, mayBeDamage } from './damaged-blocks.ts';
 import type { BlockMeta, Manifest, ServiceDeletion } from './manifest.ts';
 import { ManifestStore, STORE_PREFIX, storedTenants } from './manifest-store.ts';
 import { SymbolCache } from './symbol-cache.ts';
@@ -68,6 +68,8 @@ export interface BlockQuestion {
 
 export class BlockStore {
   readonly options: BlockStoreOptions;
+  /** Whether objects are files of this machine, so that reading them costs little. */
+  readonly isLocal: boolean;
   /** Those of the options, checked where they are local. */
   readonly files: BlockFiles;
   readonly symbols: SymbolCache;
@@ -85,9 +87,9 @@ export class BlockStore {
 
   private constructor(options: BlockStoreOptions) {
     this.options = options;
-    this.damaged = new DamagedBlocks(options.store, options.log);
-    const isLocal = options.store.localPath(STORE_PREFIX) !== undefined;
-    this.#checks = isLocal
+    this.damaged = new DamagedBlocks(options.store, options.log, (...block) => this.#isNamed(...block));
+    this.isLocal = options.store.localPath(STORE_PREFIX) !== undefined;
+    this.#checks = this.isLocal
       ? new CheckedBlockFiles(options.files, options.store, (...damage) => this.damaged.report(...damage))
       : undefined;
     this.files = this.#checks ?? options.files;
@@ -122,9 +124,9 @@ export class BlockStore {
     }
   }
 
-  /** Tenants of whom nothing can be answered or stored. */
-  get unreadableTenants(): number {
-    return this.#unreadable.size;
+  /** Tenants of whom nothing can be answered or stored, and why. */
+  get unreadable(): ReadonlyMap<string, HearthscopeError> {
+    return this.#unreadable;
   }
 
   get tenants(): string[] {
@@ -327,23 +329,23 @@ export class BlockStore {
     question: BlockQuestion,
     ask: (source: BlockSource) => Promise<Answer>,
   ): Promise<Answer> {
+    const { tenant } = question;
     for (let attempt = 1; ; attempt++) {
+      const sequence = this.manifest(tenant)?.sequence;
       const source = this.#source(question);
       try {
         return await ask(source);
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || !mayBeDamage(error)) throw error;
-        const { tenant } = question;
-        const isStale = await this.#isStale(tenant);
-        if (!isStale && !(await this.damaged.find(tenant, source.blocks))) throw error;
+        const { sequence: latest } = await (await this.manifestsOf(tenant)).refresh();
+        if (latest === sequence && !(await this.damaged.find(tenant, source.blocks))) throw error;
       }
     }
   }
 
-  async #isStale(tenant: string): Promise<boolean> {
-    const manifests = await this.manifestsOf(tenant);
-    const { sequence } = manifests.current;
-    return (await manifests.refresh()).sequence !== sequence;
+  async #isNamed(tenant: string, blockId: string): Promise<boolean> {
+    const { blocks } = await (await this.manifestsOf(tenant)).refresh();
+    return blocks.some(({ id }) => id === blockId);
   }
 
   #source({ tenant, selection, withoutCuts }: BlockQuestion): BlockSource {
@@ -390,10 +392,4 @@ export class BlockStore {
     using file = await this.files.hold(tenant, block, 'series.parquet');
     return await this.options.engine.session((session) => BlockSeries.read(session, file.path));
   }
-}
-
-/** Whether a question may have failed because files are gone or not what they were. */
-function mayBeDamage(error: unknown): boolean {
-  if (error instanceof FormatError || !(error instanceof HearthscopeError)) return true;
-  return ['data_loss', 'not_found', 'internal'].includes(error.code);
 }

@@ -4,7 +4,7 @@
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { messageOf } from '@hearthscope/profile/errors';
+import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { CallClient, type CallOptions } from '../../worker-calls/call-client.ts';
 import { errorOf } from '../../worker-calls/call-messages.ts';
 import type { Log } from '../log.ts';
@@ -18,6 +18,8 @@ export class BlocksClient {
   readonly flushedSegments: Readonly<Record<string, number>>;
   /** By tenant: what must not be seen any more. */
   readonly #deletions: ReadonlyMap<string, readonly ServiceDeletion[]>;
+  /** By tenant: why nothing of them can be stored. */
+  #unreadable: Readonly<Record<string, string>> = {};
   /** Called when a tenant's deletions change. */
   onDeletions: (tenant: string) => void = () => undefined;
   readonly #worker: Worker;
@@ -43,6 +45,7 @@ export class BlocksClient {
     });
     const calls = new CallClient<BlockMethods>((message, transfer) => worker.postMessage(message, transfer));
     const deletions = new Map<string, readonly ServiceDeletion[]>();
+    let unreadable: Readonly<Record<string, string>> = {};
     let client: BlocksClient | undefined;
     const flushedSegments = await new Promise<Readonly<Record<string, number>>>((resolve, reject) => {
       worker.on('message', (message: BlocksMessage) => {
@@ -51,6 +54,9 @@ export class BlocksClient {
         else if (message.kind === 'deletions') {
           deletions.set(message.tenant, message.deletions);
           client?.onDeletions(message.tenant);
+        } else if (message.kind === 'unreadable') {
+          unreadable = message.reasons;
+          if (client !== undefined) client.#unreadable = unreadable;
         } else if (message.kind === 'log') log[message.level](message.fields, message.message);
         else calls.receive(message);
       });
@@ -62,7 +68,14 @@ export class BlocksClient {
       worker.once('exit', () => calls.end('the blocks worker ended'));
     });
     client = new BlocksClient(worker, calls, flushedSegments, deletions);
+    client.#unreadable = unreadable;
     return client;
+  }
+
+  /** @throws HearthscopeError unavailable when nothing of the tenant can become a block */
+  check(tenant: string): void {
+    const reason = Object.hasOwn(this.#unreadable, tenant) ? this.#unreadable[tenant] : undefined;
+    if (reason !== undefined) throw new HearthscopeError('unavailable', reason);
   }
 
   /** What must not be seen any more of the tenant. */

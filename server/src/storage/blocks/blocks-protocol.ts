@@ -94,6 +94,8 @@ export interface BlocksStatus {
 export type BlocksMessage =
   | AnswerMessage
   | { readonly kind: 'started'; readonly flushedSegments: Readonly<Record<string, number>> }
+  /** Why tenants cannot be served, whenever that changes; also before `started`. */
+  | { readonly kind: 'unreadable'; readonly reasons: Readonly<Record<string, string>> }
   /** Of a tenant, whenever they change; also before `started`. */
   | { readonly kind: 'deletions'; readonly tenant: string; readonly deletions: readonly ServiceDeletion[] }
   | { readonly kind: 'start_failed'; readonly error: ErrorData }

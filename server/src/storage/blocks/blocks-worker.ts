@@ -97,23 +97,31 @@ function statusOf(blocks: BlockStore, { totals, retentionLagMillis }: Upkeep): B
     blocks: [...levels.values()],
     symbolCacheBytes: blocks.symbols.usedBytes,
     damagedBlocks: blocks.damaged.size,
-    unreadableTenants: blocks.unreadableTenants,
+    unreadableTenants: blocks.unreadable.size,
     deletions: blocks.tenants.reduce((sum, tenant) => sum + blocks.deletions(tenant).length, 0),
     retentionLagMillis,
     ...totals,
   };
 }
 
-/** Tells the other thread what it must hide of its own. */
-class DeletionNews {
+/** Tells the other thread what it must hide of its own, and whom it must refuse. */
+class TenantNews {
   readonly #blocks: BlockStore;
   readonly #told = new Map<string, string>();
+  #toldUnreadable = '{}';
 
   constructor(blocks: BlockStore) {
     this.#blocks = blocks;
   }
 
   tell(): void {
+    const reasons = Object.fromEntries(
+      [...this.#blocks.unreadable].map(([tenant, { message }]) => [tenant, message]),
+    );
+    if (JSON.stringify(reasons) !== this.#toldUnreadable) {
+      this.#toldUnreadable = JSON.stringify(reasons);
+      send({ kind: 'unreadable', reasons });
+    }
     for (const tenant of this.#blocks.tenants) {
       const deletions = this.#blocks.deletions(tenant);
       const text = JSON.stringify(deletions);
@@ -133,7 +141,7 @@ function handlers(
   blocks: BlockStore,
   engine: SqlEngine,
   upkeep: Upkeep,
-  news: DeletionNews,
+  news: TenantNews,
   maintain: () => Promise<void>,
 ): { readonly [Method in keyof BlockMethods]: Handler<Method> } {
   return {
@@ -215,7 +223,7 @@ async function start(): Promise<void> {
     monotonicMillis: () => performance.now(),
     log,
   });
-  const news = new DeletionNews(blocks);
+  const news = new TenantNews(blocks);
   const maintain = (): Promise<void> => {
     upkeep.running = upkeep.running.then(async () => {
       if (upkeep.stopping.signal.aborted) return;
@@ -232,6 +240,8 @@ async function start(): Promise<void> {
     return upkeep.running;
   };
   const schedule = (): void => {
+    // A timer would keep a thread alive that was told to end.
+    if (upkeep.stopping.signal.aborted) return;
     upkeep.timer = setTimeout(() => {
       void maintain().finally(schedule);
     }, config.maintenanceMillis);

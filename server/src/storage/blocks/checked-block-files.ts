@@ -29,7 +29,8 @@ export class CheckedBlockFiles implements BlockFiles {
     this.#onDamage = onDamage;
   }
 
-  /** @throws HearthscopeError data_loss, naming the file, when it is not what was written */
+  /** @throws HearthscopeError data_loss, naming the file, when it is not what was written; not_found when it is gone, as
+   * its block may be */
   async hold(
     tenant: string,
     block: BlockMeta,
@@ -81,7 +82,8 @@ export class CheckedBlockFiles implements BlockFiles {
   async #run(tenant: string, block: BlockMeta, name: BlockFileName): Promise<void> {
     const problem = await blockFileProblem(this.#store, tenant, block, name);
     if (problem === undefined) return;
-    this.#onDamage(tenant, block, problem);
-    throw new HearthscopeError('data_loss', problem);
+    if (problem.isMissing) throw new HearthscopeError('not_found', problem.problem);
+    this.#onDamage(tenant, block, problem.problem);
+    throw new HearthscopeError('data_loss', problem.problem);
   }
 }

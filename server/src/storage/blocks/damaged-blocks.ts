@@ -4,6 +4,7 @@
 // data away nor give wrong numbers. Each is logged as an error, counted for as long as it is damaged, never merged into a
 // sound block, and looked at again with every upkeep, so that a file that was restored counts again.
 
+import { FormatError, HearthscopeError } from '@hearthscope/profile/errors';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../object-store/object-store.ts';
 import { blockProblems } from './block-checksums.ts';
@@ -20,11 +21,14 @@ interface DamagedBlock {
 export class DamagedBlocks {
   readonly #store: ObjectStore;
   readonly #log: Log;
+  readonly #isNamed: (tenant: string, blockId: string) => Promise<boolean>;
   readonly #damaged = new Map<string, DamagedBlock>();
   /** When each block was found sound, by a clock that nobody sets. */
   readonly #soundAt = new Map<string, number>();
 
-  constructor(store: ObjectStore, log: Log) {
+  /** @param isNamed whether the tenant's latest manifest names the block: files of others may be gone */
+  constructor(store: ObjectStore, log: Log, isNamed: (tenant: string, blockId: string) => Promise<boolean>) {
+    this.#isNamed = isNamed;
     this.#store = store;
     this.#log = log;
   }
@@ -103,6 +107,12 @@ export class DamagedBlocks {
   async #check(tenant: string, block: BlockMeta): Promise<void> {
     const [first] = await blockProblems(this.#store, tenant, block);
     if (first === undefined) this.#soundAt.set(block.id, performance.now());
-    else this.report(tenant, block, first.problem);
+    else if (await this.#isNamed(tenant, block.id)) this.report(tenant, block, first.problem);
   }
+}
+
+/** Whether work with blocks may have failed because files are gone or not what they were. */
+export function mayBeDamage(error: unknown): boolean {
+  if (error instanceof FormatError || !(error instanceof HearthscopeError)) return true;
+  return ['data_loss', 'not_found', 'internal'].includes(error.code);
 }

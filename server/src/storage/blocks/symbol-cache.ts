@@ -4,12 +4,13 @@
 // set, and loading a block adds what is new. When the memory is used up the set is given up and begun anew with what the
 // query at hand needs.
 
-import { HearthscopeError } from '@hearthscope/profile/errors';
+import { FormatError, HearthscopeError } from '@hearthscope/profile/errors';
 import { MemoryBudget } from '../head/memory-budget.ts';
 import { StackTable } from '../head/stack-table.ts';
 import { SymbolTable } from '../head/symbol-table.ts';
 import type { Pace } from '../store.ts';
 import type { BlockFiles } from './block-files.ts';
+import { blockKey } from './block-writer.ts';
 import type { BlockMeta } from './manifest.ts';
 import { decodeSymbolSection, type SymbolTables } from './symbols-codec.ts';
 import { readSymbolSection, readSymbolsDirectory, type SymbolSectionPlace } from './symbols-file.ts';
@@ -95,8 +96,14 @@ export class SymbolCache {
       for (const service of services) {
         const key = `${block.id}/${service}`;
         if (symbols.loaded.has(key)) continue;
-        const section = await this.#section(tenant, block, service);
-        if (section !== undefined) await pace.run(decodeSymbolSection(section, symbols.tables));
+        try {
+          const section = await this.#section(tenant, block, service);
+          if (section !== undefined) await pace.run(decodeSymbolSection(section, symbols.tables));
+        } catch (error) {
+          if (!(error instanceof FormatError)) throw error;
+          const file = blockKey(tenant, block.id, 'symbols.bin');
+          throw new HearthscopeError('data_loss', `${file}: ${error.message}`, { cause: error });
+        }
         symbols.loaded.add(key);
       }
     }

@@ -81,13 +81,11 @@ export class SymbolTable {
   internLocation(mapping: number, address: bigint, frameType: number, line: number): number {
     this.locationHash.reserve(this.locations.length);
     const before = this.locations.length;
-    const row = this.locations.intern(
-      mapping,
-      Number(address & LOW_32_BITS),
-      Number(address >> 32n),
-      frameType,
-      line,
-    );
+    // Nearly all locations have a name and so no address.
+    const isPlace = address !== 0n;
+    const low = isPlace ? Number(address & LOW_32_BITS) : 0;
+    const high = isPlace ? Number(address >> 32n) : 0;
+    const row = this.locations.intern(mapping, low, high, frameType, line);
     if (row === before) this.#hashLocation(row);
     return row;
   }
