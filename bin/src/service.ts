@@ -69,6 +69,8 @@ async function serve(
     otlpPortsExplicit: options.otlpPortsExplicit,
     dataDir: options.dataDir,
     headMaxBytes: options.headMaxBytes,
+    ...(options.objectStore !== undefined && { objectStore: options.objectStore }),
+    blockCacheMaxBytes: options.blockCacheMaxBytes,
     maxBodyBytes: options.maxBodyBytes,
     indexedAttributes: options.indexedAttributes,
     pathPrefix: options.pathPrefix,

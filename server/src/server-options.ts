@@ -9,6 +9,7 @@ import type { Registry } from 'prom-client';
 import type { DebugInfoOptions } from './debuginfo/debug-info.ts';
 import type { UnprivilegedUser } from './privileges.ts';
 import type { RecordingRulesOptions } from './recording-rules/recording-rules-options.ts';
+import type { ObjectStoreConfig } from './storage/object-store/object-store-config.ts';
 import type { TlsOptions } from './tls/tls-options.ts';
 import type { VcsOptions } from './vcs/vcs-options.ts';
 
@@ -28,6 +29,10 @@ export interface ServerOptions {
   readonly pathPrefix?: string;
   readonly dataDir: string;
   readonly headMaxBytes: number;
+  /** Where blocks are kept. Default: a folder of the data directory. */
+  readonly objectStore?: ObjectStoreConfig;
+  /** On disk, for files of blocks that lie in a bucket. Default: 10 GiB. */
+  readonly blockCacheMaxBytes?: number;
   /** Of one request, after decompression, whatever a tenant's own limit is. */
   readonly maxBodyBytes: number;
   /** Attribute names that become labels, beside the built-in ones. */

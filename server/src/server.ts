@@ -122,6 +122,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       limits: { ...DEFAULT_NAMING_LIMITS, ...debugInfoOptions.namingLimits },
     },
     headMaxBytes: options.headMaxBytes,
+    objectStore: options.objectStore,
+    blockCacheMaxBytes: options.blockCacheMaxBytes,
     pipeline: { indexedAttributes: options.indexedAttributes },
     limits: runtimeConfig.limits,
     logger,

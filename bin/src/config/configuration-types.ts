@@ -5,6 +5,7 @@
 import type { ServiceRule } from '@hearthscope/agent/discovery/service-name';
 import type { AuthConfig } from '@hearthscope/collector/auth/auth-config';
 import type { TenantLimits } from '@hearthscope/collector/limits/tenant-limits';
+import type { ObjectStoreConfig } from '@hearthscope/server/storage/object-store/object-store-config';
 import type { TlsOptions } from '@hearthscope/server/tls/tls-options';
 import type { ShownConfiguration } from './shown-configuration.ts';
 
@@ -34,6 +35,9 @@ export interface DoorConfiguration {
 export interface ServerConfiguration extends DoorConfiguration {
   readonly dataDir: string;
   readonly headMaxBytes: number;
+  /** Undefined: blocks are kept in the data directory. */
+  readonly objectStore?: ObjectStoreConfig;
+  readonly blockCacheMaxBytes: number;
   /** Empty: the default user. */
   readonly user: string;
   readonly debugInfoUploads: boolean;

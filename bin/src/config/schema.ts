@@ -6,6 +6,7 @@
 import { authSchema, runtimeConfigSchema } from './schema/access-schema.ts';
 import { agentSchema } from './schema/agent-schema.ts';
 import { collectorSchema } from './schema/collector-schema.ts';
+import { objectStoreSchema } from './schema/object-store-schema.ts';
 import { recordingRulesSchema, serverSchema, vcsSchema } from './schema/server-schema.ts';
 import { type Command, type ConfigurationSchema, duration } from './schema/setting-schema.ts';
 
@@ -19,6 +20,7 @@ export const configurationSchema: ConfigurationSchema = {
   additionalProperties: false,
   properties: {
     server: serverSchema,
+    object_store: objectStoreSchema,
     auth: authSchema,
     runtime_config: runtimeConfigSchema,
     recording_rules: recordingRulesSchema,

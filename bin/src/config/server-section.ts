@@ -14,6 +14,7 @@ import type {
   ServerConfiguration,
   VcsConfiguration,
 } from './configuration-types.ts';
+import { objectStoreConfiguration } from './object-store-section.ts';
 import type { SettingReader } from './setting-reader.ts';
 
 /** What depends on the host and the command. */
@@ -27,10 +28,13 @@ export interface ServerDefaults {
 /** @throws UsageError for settings that need each other */
 export function serverConfiguration(read: SettingReader, defaults: ServerDefaults): ServerConfiguration {
   const vcs = vcsConfiguration(read);
+  const objectStore = objectStoreConfiguration(read);
   return {
     ...doorConfiguration(read, defaults),
     dataDir: read.value<string | undefined>('server.data_dir') ?? defaults.dataDir(),
     headMaxBytes: read.bytes('server.head_max_bytes'),
+    ...(objectStore !== undefined && { objectStore }),
+    blockCacheMaxBytes: read.bytes('object_store.cache_max_bytes'),
     user: read.value<string | undefined>('server.user') ?? '',
     debugInfoUploads: read.value('server.debug_info_uploads'),
     debugInfoDirs: read.value('server.debug_info_dirs'),

@@ -11,6 +11,7 @@ import type { Querier } from '../query/querier.ts';
 import type { QueryLimits } from '../query/query-limits.ts';
 import type { ReceiverService } from '../receivers/receiver-context.ts';
 import type { ServiceDeletion } from '../storage/blocks/manifest.ts';
+import type { ObjectStoreConfig } from '../storage/object-store/object-store-config.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
 import type { NamingLimits } from '../symbolize/frame-namer.ts';
 
@@ -22,6 +23,9 @@ export interface EngineConfig {
   readonly limits: LimitsConfig;
   readonly queryLimits: QueryLimits;
   readonly walLimits: Partial<WalLimits>;
+  readonly objectStore: ObjectStoreConfig | undefined;
+  /** Undefined for the default. */
+  readonly blockCacheMaxBytes: number | undefined;
   readonly naming: NamingConfig | undefined;
 }
 

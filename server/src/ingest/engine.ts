@@ -14,6 +14,7 @@ import { DEFAULT_QUERY_LIMITS, type QueryLimits } from '../query/query-limits.ts
 import type { QueryOptions } from '../query/query-scheduler.ts';
 import type { Readiness, ReceiverService } from '../receivers/receiver-context.ts';
 import type { ServiceDeletion } from '../storage/blocks/manifest.ts';
+import type { ObjectStoreConfig } from '../storage/object-store/object-store-config.ts';
 import type { WalLimits } from '../storage/wal/wal.ts';
 import {
   type EngineConfig,
@@ -38,6 +39,9 @@ export interface EngineOptions {
   readonly limits: LimitsConfig;
   readonly queryLimits?: Partial<QueryLimits>;
   readonly walLimits?: Partial<WalLimits>;
+  /** Where blocks are kept. Default: a folder of the data directory. */
+  readonly objectStore?: ObjectStoreConfig | undefined;
+  readonly blockCacheMaxBytes?: number | undefined;
   /** Absent when what was stored without names is shown without. The port is given away. */
   readonly naming?: NamingConfig;
   readonly logger: Logger;
@@ -80,6 +84,8 @@ export class Engine implements ReceiverService {
       limits,
       queryLimits,
       walLimits = {},
+      objectStore,
+      blockCacheMaxBytes,
       naming,
       logger,
       registry,
@@ -91,6 +97,8 @@ export class Engine implements ReceiverService {
       limits,
       queryLimits: { ...DEFAULT_QUERY_LIMITS, ...queryLimits },
       walLimits,
+      objectStore,
+      blockCacheMaxBytes,
       naming,
     };
     const worker = new Worker(new URL(`./ingest-worker${extname(import.meta.url)}`, import.meta.url), {

@@ -110,7 +110,11 @@ async function start(): Promise<void> {
     dataDir: config.dataDir,
     headMaxBytes: config.headMaxBytes,
     walLimits: config.walLimits,
-    blockLimits: { retention: retentionConfig(limits) },
+    objectStore: config.objectStore,
+    blockLimits: {
+      retention: retentionConfig(limits),
+      ...(config.blockCacheMaxBytes !== undefined && { cacheMaxBytes: config.blockCacheMaxBytes }),
+    },
     registry,
     log,
     onStateChange: (failure) => send({ kind: 'storage_state', failure: failure ?? '' }),

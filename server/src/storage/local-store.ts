@@ -38,6 +38,7 @@ import {
   stepsOfTotals,
   totalsBySeries,
 } from './merge-answers.ts';
+import type { ObjectStoreConfig } from './object-store/object-store-config.ts';
 import { SlicePace } from './slice-pace.ts';
 import {
   flushMetrics,
@@ -70,6 +71,8 @@ export interface LocalStoreOptions {
   readonly headMaxBytes: number;
   readonly walLimits?: Partial<WalLimits>;
   readonly blockLimits?: Partial<BlockLimits>;
+  /** Where blocks are kept. Default: a folder of the data directory. */
+  readonly objectStore?: ObjectStoreConfig | undefined;
   /** Called when writing begins to fail, with the reason, and with undefined when it works again. */
   readonly onStateChange: (failure: string | undefined) => void;
   readonly registry: Registry;
@@ -79,6 +82,7 @@ export interface LocalStoreOptions {
 export const WAL_DIRECTORY = 'wal';
 export const OBJECTS_DIRECTORY = 'objects';
 const TEMPORARY_DIRECTORY = 'tmp';
+const CACHE_DIRECTORY = 'cache';
 /** A cut and what is written meanwhile share the memory. */
 const GENERATIONS = 2;
 
@@ -135,7 +139,11 @@ export class LocalStore implements Store {
     const blocks = opened.adopt(
       await BlocksClient.start(
         blocksConfig(limits, {
-          objectDirectory: directory.subdirectory(OBJECTS_DIRECTORY),
+          objectStore: options.objectStore ?? {
+            backend: 'filesystem',
+            filesystem: { directory: directory.subdirectory(OBJECTS_DIRECTORY) },
+          },
+          cacheDirectory: directory.subdirectory(CACHE_DIRECTORY),
           temporaryDirectory: directory.subdirectory(TEMPORARY_DIRECTORY),
           writerId,
         }),

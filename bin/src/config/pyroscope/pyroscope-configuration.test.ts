@@ -111,9 +111,9 @@ memberlist:
   join_members: [a, b]
   bind_port: 7946
 storage:
-  backend: s3
-  s3:
-    bucket_name: x
+  backend: swift
+  swift:
+    container_name: x
 ingester:
   lifecycler:
     ring:
@@ -130,11 +130,41 @@ self_profiling:
     'memberlist.join_members',
     'memberlist.bind_port',
     'storage.backend',
-    'storage.s3.bucket_name',
+    'storage.swift.container_name',
     'ingester.lifecycler.ring.kvstore.store',
     'self_profiling.disable_push',
     'limits.compactor_split_groups',
   ]);
+});
+
+test('a bucket and how it is reached', () => {
+  const { server, warnings } = resolve(`
+storage:
+  backend: s3
+  prefix: team
+  s3:
+    bucket_name: profiles
+    endpoint: store:9000
+    access_key_id: me
+    secret_access_key: hush
+    insecure: true
+    force_path_style: true
+    signature_version: v4
+`);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(server.objectStore, {
+    backend: 's3',
+    prefix: 'team',
+    s3: {
+      bucketName: 'profiles',
+      endpoint: 'store:9000',
+      accessKeyId: 'me',
+      secretAccessKey: 'hush',
+      insecure: true,
+      forcePathStyle: true,
+    },
+  });
+  assert.match(complaint('storage:\n  backend: gcs\n'), /gcs needs object_store\.gcs_bucket/);
 });
 
 test('unknown keys end the start, with the line and what was probably meant', () => {
@@ -321,7 +351,7 @@ test('variables named after keys and flags work, others are named', () => {
     environment: {
       PYROSCOPE_SERVER_HTTP_LISTEN_PORT: '6000',
       PYROSCOPE_RETENTION_PERIOD: '2d',
-      PYROSCOPE_STORAGE_BACKEND: 's3',
+      PYROSCOPE_STORAGE_BACKEND: 'swift',
       PYROSCOPE_MULTITENANCY_ENABLED: 'true',
       PYROSCOPE_SERVER_HTTP_LISTEN_PROT: '1',
       PYROSCOPE_APPLICATION_NAME: 'x',
@@ -332,10 +362,7 @@ test('variables named after keys and flags work, others are named', () => {
   assert.equal(server.limits.retentionPeriodMillis, 48 * HOUR_MILLIS);
   assert.equal(server.auth.multitenancy, true);
   assert.equal(warnings.length, 3);
-  assert.match(
-    warnings[0]!,
-    /^PYROSCOPE_STORAGE_BACKEND is ignored: profiles are kept in the data directory/,
-  );
+  assert.match(warnings[0]!, /^PYROSCOPE_STORAGE_BACKEND is ignored: there is no such store here/);
   assert.equal(
     warnings[1],
     'PYROSCOPE_SERVER_HTTP_LISTEN_PROT is ignored: no such setting; did you mean PYROSCOPE_SERVER_HTTP_LISTEN_PORT?',

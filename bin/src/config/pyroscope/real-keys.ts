@@ -8,7 +8,8 @@ import { honoured, ignored, type KeySink, limits, type PyroscopeKey, sets } from
 const NO_CLUSTER = 'one process does it all, there is no cluster to form';
 const NO_PARTS = 'server and storage are one process with its own engine';
 const NO_NETWORK_HOPS = 'parts of one process do not talk over the network';
-const NO_BUCKET = 'profiles are kept in the data directory, not in an object store';
+const NO_BUCKET = 'there is no such store here; filesystem, s3, gcs and azure are there';
+const OWN_HTTP = 'requests to the store have their own limits';
 const OWN_LIMIT = 'the server has its own limit, see its documentation';
 const ONE_PORT = 'gRPC is answered on the HTTP port';
 
@@ -26,9 +27,35 @@ function target(value: unknown, sink: KeySink): void {
   if (value !== 'all') sink.warn(`is ignored: ${NO_PARTS}`);
 }
 
+const BACKENDS: readonly string[] = ['filesystem', 's3', 'gcs', 'azure'];
+
 function storageBackend(value: unknown, sink: KeySink): void {
-  if (value !== 'filesystem') sink.warn(`is ignored: ${NO_BUCKET}`);
+  if (typeof value === 'string' && BACKENDS.includes(value)) sink.set('object_store.backend', value);
+  else sink.warn(`is ignored: ${NO_BUCKET}`);
 }
+
+/** Keys of the stores, with their flags, and what they are here. */
+const BUCKET_KEYS: readonly (readonly [key: string, flag: string, setting: string, isSwitch?: true])[] = [
+  ['s3.bucket_name', 's3.bucket-name', 's3_bucket'],
+  ['s3.endpoint', 's3.endpoint', 's3_endpoint'],
+  ['s3.region', 's3.region', 's3_region'],
+  ['s3.access_key_id', 's3.access-key-id', 's3_access_key_id'],
+  ['s3.secret_access_key', 's3.secret-access-key', 's3_secret_access_key'],
+  ['s3.session_token', 's3.session-token', 's3_session_token'],
+  ['s3.insecure', 's3.insecure', 's3_insecure', true],
+  ['s3.force_path_style', 's3.force-path-style', 's3_force_path_style', true],
+  ['gcs.bucket_name', 'gcs.bucket-name', 'gcs_bucket'],
+  ['gcs.service_account', 'gcs.service-account', 'gcs_service_account'],
+  ['azure.container_name', 'azure.container-name', 'azure_container'],
+  ['azure.account_name', 'azure.account-name', 'azure_account_name'],
+  ['azure.account_key', 'azure.account-key', 'azure_account_key'],
+  ['azure.connection_string', 'azure.connection-string', 'azure_connection_string'],
+  ['azure.endpoint_suffix', 'azure.endpoint-suffix', 'azure_endpoint_suffix'],
+  ['azure.user_assigned_id', 'azure.user-assigned-id', 'azure_user_assigned_id'],
+  ['azure.az_tenant_id', 'azure.az-tenant-id', 'azure_tenant_id'],
+  ['azure.client_id', 'azure.client-id', 'azure_client_id'],
+  ['azure.client_secret', 'azure.client-secret', 'azure_client_secret'],
+];
 
 /** The flags of the keys that `limits` has, in the order of upstream's reference. */
 const LIMIT_FLAGS: readonly (readonly [key: string, flag: string, isSwitch?: true])[] = [
@@ -180,14 +207,30 @@ export const REAL_KEYS: readonly PyroscopeKey[] = [
   honoured(
     'storage.backend',
     'storage.backend',
-    '`filesystem` is what happens anyway; other values are ignored',
+    '`object_store.backend`; others than filesystem, s3, gcs and azure are ignored',
     storageBackend,
   ),
   sets('storage.filesystem.dir', 'storage.filesystem.dir', 'server.data_dir'),
   sets('pyroscopedb.data_path', 'pyroscopedb.data-path', 'server.data_dir'),
-  ignored('storage.prefix', 'storage.prefix', NO_BUCKET, ''),
-  ignored('storage.storage_prefix', 'storage.storage-prefix', NO_BUCKET, ''),
-  ...['s3', 'gcs', 'azure', 'swift', 'cos'].map((name) => ignored(`storage.${name}`, undefined, NO_BUCKET)),
+  sets('storage.prefix', 'storage.prefix', 'object_store.prefix', orNothing),
+  sets('storage.storage_prefix', 'storage.storage-prefix', 'object_store.prefix', orNothing),
+  ...BUCKET_KEYS.map(([key, flag, setting, isSwitch]) =>
+    sets(`storage.${key}`, `storage.${flag}`, `object_store.${setting}`, orNothing, {
+      isSwitch: isSwitch === true,
+    }),
+  ),
+  ...['s3', 'gcs', 'azure'].map((name) => ignored(`storage.${name}.http`, undefined, OWN_HTTP)),
+  ignored('storage.s3.signature_version', 'storage.s3.signature-version', 'it is always v4', 'v4'),
+  ignored(
+    'storage.s3.native_aws_auth_enabled',
+    'storage.s3.native-aws-auth-enabled',
+    'keys are optional',
+    false,
+    true,
+  ),
+  ignored('storage.s3.bucket_lookup_type', 'storage.s3.bucket-lookup-type', 'use force_path_style', 'auto'),
+  ignored('storage.s3.sse', undefined, 'the encryption is that of the bucket'),
+  ...['swift', 'cos'].map((name) => ignored(`storage.${name}`, undefined, NO_BUCKET)),
   ...LIMIT_FLAGS.map(([key, flag, isSwitch]) => limits(key, flag, isSwitch)),
   ignored(
     'api.base-url',
@@ -278,7 +321,8 @@ export const IGNORED_FLAGS: Readonly<Record<string, readonly string[]>> = {
     'write-path',
     'write-path.',
   ],
-  [NO_BUCKET]: ['storage.s3.', 'storage.gcs.', 'storage.azure.', 'storage.swift.', 'storage.cos.'],
+  [NO_BUCKET]: ['storage.swift.', 'storage.cos.'],
+  [OWN_HTTP]: ['storage.s3.', 'storage.gcs.', 'storage.azure.'],
   [ONE_PORT]: ['server.grpc-', 'server.grpc.'],
   'everything is on the HTTP port': ['admin-server.'],
   'the web page is part of the server': ['embedded-grafana.'],

@@ -3,6 +3,7 @@
 // The limits of blocks and of what cuts the head into them, with their defaults. Plain data: they cross to workers.
 
 import type { BlocksConfig, RetentionConfig } from './blocks-protocol.ts';
+import { DEFAULT_BLOCK_CACHE_LIMITS } from './cached-block-files.ts';
 import type { BlockRetention } from './retention.ts';
 
 export interface BlockLimits {
@@ -12,6 +13,8 @@ export interface BlockLimits {
   readonly headShare: number;
   /** How often it is looked at whether a cut is due. */
   readonly checkMillis: number;
+  /** On disk, for files of blocks that lie in a bucket. */
+  readonly cacheMaxBytes: number;
   /** Memory for symbols of blocks; beyond it they are read again. */
   readonly symbolCacheBytes: number;
   /** Memory of SQL; beyond it is spilled to disk. */
@@ -53,6 +56,7 @@ export const DEFAULT_BLOCK_LIMITS: BlockLimits = {
   maxHeadMillis: 15 * MINUTE_MILLIS,
   headShare: 0.7,
   checkMillis: 1000,
+  cacheMaxBytes: DEFAULT_BLOCK_CACHE_LIMITS.maxBytes,
   symbolCacheBytes: 256 * MIB,
   sqlMemoryBytes: 512 * MIB,
   sqlThreads: 2,
@@ -66,9 +70,10 @@ export const DEFAULT_BLOCK_LIMITS: BlockLimits = {
 
 export function blocksConfig(
   limits: BlockLimits,
-  places: Pick<BlocksConfig, 'objectDirectory' | 'temporaryDirectory' | 'writerId'>,
+  places: Pick<BlocksConfig, 'objectStore' | 'cacheDirectory' | 'temporaryDirectory' | 'writerId'>,
 ): BlocksConfig {
   const {
+    cacheMaxBytes,
     symbolCacheBytes,
     sqlMemoryBytes,
     sqlThreads,
@@ -80,6 +85,7 @@ export function blocksConfig(
   } = limits;
   return {
     ...places,
+    cacheMaxBytes,
     symbolCacheBytes,
     sqlMemoryBytes,
     sqlThreads,

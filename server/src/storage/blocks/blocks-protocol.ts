@@ -6,6 +6,7 @@ import type { LabelSet } from '@hearthscope/profile/labels';
 import type { Profile } from '@hearthscope/profile/profile';
 import type { MatchOperator } from '@hearthscope/profile/selector/label-matcher';
 import type { AnswerMessage, ErrorData } from '../../worker-calls/call-messages.ts';
+import type { ObjectStoreConfig } from '../object-store/object-store-config.ts';
 import type { SampleFilter, SelectionSize, TenantStats, TimeRange } from '../store.ts';
 import type { TimeSteps } from '../time-steps.ts';
 import type { BlockSpans, BlockTotals } from './block-queries.ts';
@@ -60,8 +61,10 @@ export interface RetentionConfig {
 
 /** Plain data for the worker's start. */
 export interface BlocksConfig {
-  /** The folder of a local store. */
-  readonly objectDirectory: string;
+  readonly objectStore: ObjectStoreConfig;
+  /** For files of remote stores; nobody else's. */
+  readonly cacheDirectory: string;
+  readonly cacheMaxBytes: number;
   readonly temporaryDirectory: string;
   readonly writerId: string;
   readonly symbolCacheBytes: number;

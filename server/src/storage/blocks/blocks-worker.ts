@@ -9,9 +9,10 @@ import { labelMatcher } from '@hearthscope/profile/selector/selector';
 import { type CallMessage, errorData } from '../../worker-calls/call-messages.ts';
 import { type Answered, CallServer } from '../../worker-calls/call-server.ts';
 import type { Log } from '../log.ts';
-import { FileObjectStore } from '../object-store/file-object-store.ts';
+import type { ObjectStore } from '../object-store/object-store.ts';
+import { openObjectStore } from '../object-store/open-object-store.ts';
 import { SqlEngine } from '../sql/sql-engine.ts';
-import { LocalBlockFiles } from './block-files.ts';
+import { type BlockFiles, LocalBlockFiles } from './block-files.ts';
 import { BlockMaintenance } from './block-maintenance.ts';
 import { type BlockQuestion, BlockStore } from './block-store.ts';
 import type {
@@ -21,6 +22,7 @@ import type {
   BlocksStatus,
   PlainQuestion,
 } from './blocks-protocol.ts';
+import { CachedBlockFiles, DEFAULT_BLOCK_CACHE_LIMITS } from './cached-block-files.ts';
 import { bytesOf } from './manifest.ts';
 
 if (parentPort === null) throw new HearthscopeError('internal', 'the blocks worker is no program of its own');
@@ -180,21 +182,35 @@ function handlers(
   };
 }
 
+/** Where SQL reads files of blocks: the store's own folder, or a cache of what lies in a bucket. */
+async function blockFilesOf(
+  store: ObjectStore,
+): Promise<{ readonly directory: string; readonly files: BlockFiles }> {
+  const { objectStore, cacheDirectory, cacheMaxBytes } = config;
+  if (objectStore.backend === 'filesystem') {
+    return { directory: objectStore.filesystem.directory, files: new LocalBlockFiles(store) };
+  }
+  const limits = { ...DEFAULT_BLOCK_CACHE_LIMITS, maxBytes: cacheMaxBytes };
+  const files = await CachedBlockFiles.open({ store, directory: cacheDirectory, limits, log });
+  return { directory: cacheDirectory, files };
+}
+
 async function start(): Promise<void> {
   rmSync(config.temporaryDirectory, { recursive: true, force: true });
   mkdirSync(config.temporaryDirectory, { recursive: true, mode: 0o750 });
-  const store = await FileObjectStore.open(config.objectDirectory);
+  const store = await openObjectStore(config.objectStore);
+  const { directory, files } = await blockFilesOf(store);
   const engine = await SqlEngine.open({
     memoryLimitBytes: config.sqlMemoryBytes,
     threads: config.sqlThreads,
     temporaryDirectory: config.temporaryDirectory,
-    directories: [config.objectDirectory],
+    directories: [directory],
     maxSessions: config.maxSessions,
   });
   const blocks = await BlockStore.open({
     store,
     engine,
-    files: new LocalBlockFiles(store),
+    files,
     temporaryDirectory: config.temporaryDirectory,
     writerId: config.writerId,
     symbolCacheBytes: config.symbolCacheBytes,
