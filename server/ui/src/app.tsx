@@ -4,18 +4,19 @@
 
 import type { HearthscopeError } from '@hearthscope/profile/errors';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { Querier } from './api/querier.ts';
+import type { Exports } from './api/exports.ts';
 import { copyText } from './clipboard.ts';
+import { CoursesPanel } from './courses-panel.tsx';
+import { exportGroups } from './export-choices.ts';
 import type { ColourScheme } from './flamegraph/colour.ts';
 import { Header } from './header.tsx';
 import { Icon } from './parts/icons.tsx';
 import { Notice } from './parts/notice.tsx';
-import { hasFrames, isSameSelection, type ProfileData } from './profile-data.ts';
+import { hasFrames, isSameSelection, type ProfileData, type Sources } from './profile-data.ts';
 import { ProfilePanel } from './profile-panel.tsx';
-import { absoluteRange, formatInstant, isLive, lastMillis } from './time-range.ts';
-import { Timeline } from './timeline.tsx';
-import { formatRate, formatValue, measureOf } from './units.ts';
-import { type PageState, refreshSecondsOf } from './url-state.ts';
+import { formatInstant, isLive, lastMillis } from './time-range.ts';
+import { measureOf } from './units.ts';
+import { type PageState, refreshSecondsOf, type Single } from './url-state.ts';
 import { useColourScheme, useMedia } from './use-media.ts';
 import { type ChangePageState, usePageState } from './use-page-state.ts';
 import { isUnreachable, useProfileData } from './use-profile-data.ts';
@@ -23,17 +24,21 @@ import { isUnreachable, useProfileData } from './use-profile-data.ts';
 const TOAST_MILLIS = 2_000;
 const DAY_MILLIS = 86_400_000;
 
-export function App({ querier }: { readonly querier: Querier }) {
+export interface AppProps {
+  readonly sources: Sources;
+  readonly exports: Exports;
+}
+
+export function App({ sources, exports }: AppProps) {
   const [state, change] = usePageState();
-  const [{ data, error, isLoading }, refresh] = useProfileData(querier, state, refreshSecondsOf(state));
+  const [{ data, error, isLoading }, refresh] = useProfileData(sources, state, refreshSecondsOf(state));
   const [toast, setToast] = useToast();
   const scheme = useColourScheme();
   const profileTypeId = state.type || data?.profileTypeId || '';
 
   useEffect(() => {
-    const title = [state.service, profileTypeId === '' ? '' : measureOf(profileTypeId).title].filter(Boolean);
-    document.title = [...title, 'Hearthscope'].join(' · ');
-  }, [state.service, profileTypeId]);
+    document.title = titleOf(state, profileTypeId, data);
+  }, [state, profileTypeId, data]);
   useEffect(() => {
     const resetZoom = (event: KeyboardEvent): void => {
       if (event.key === 'Escape' && event.target === document.body) change({ root: [] });
@@ -54,6 +59,8 @@ export function App({ querier }: { readonly querier: Querier }) {
         state={state}
         catalogue={data?.catalogue}
         profileTypeId={profileTypeId}
+        adhocFiles={sources.files}
+        files={data?.files}
         isLoading={isLoading}
         onChange={change}
         onRefresh={refresh}
@@ -61,11 +68,19 @@ export function App({ querier }: { readonly querier: Querier }) {
       <div class={`progress ${isLoading ? 'is-active' : ''}`} />
       <main id="content" class="content" aria-busy={isLoading}>
         {data !== undefined && isUnreachable(error) && <StaleBanner data={data} onRetry={refresh} />}
-        <Content {...{ state, data, error, scheme, change, refresh, onCopy }} />
+        {state.single !== undefined && <SingleBanner single={state.single} change={change} />}
+        <Content {...{ state, data, error, scheme, exports, change, refresh, onCopy }} />
       </main>
       <output class={`toast ${toast === '' ? '' : 'is-shown'}`}>{toast}</output>
     </div>
   );
+}
+
+function titleOf(state: PageState, profileTypeId: string, data: ProfileData | undefined): string {
+  if (state.file !== '') return [data?.files?.file.name, 'Hearthscope'].filter(Boolean).join(' · ');
+  const measure = profileTypeId === '' ? '' : measureOf(profileTypeId).title;
+  const compared = state.baseline === undefined ? '' : 'Comparison';
+  return [state.service, measure, compared, 'Hearthscope'].filter(Boolean).join(' · ');
 }
 
 interface ContentProps {
@@ -73,65 +88,53 @@ interface ContentProps {
   readonly data: ProfileData | undefined;
   readonly error: HearthscopeError | undefined;
   readonly scheme: ColourScheme;
+  readonly exports: Exports;
   readonly change: ChangePageState;
   readonly refresh: () => void;
   readonly onCopy: (name: string) => void;
 }
 
-function Content({ state, data, error, scheme, change, refresh, onCopy }: ContentProps) {
+function Content({ state, data, error, scheme, exports, change, refresh, onCopy }: ContentProps) {
   const isWide = useMedia('(min-width: 1000px)');
+  const groups = useMemo(() => (data === undefined ? [] : exportGroups(data, exports)), [data, exports]);
   if (error !== undefined && !(isUnreachable(error) && data !== undefined)) {
     return <Failure error={error} onRetry={refresh} />;
   }
   if (data === undefined) return <Skeleton />;
   const isStale = !isSameSelection(data.query, state);
-  if (!hasFrames(data.layout)) return <Empty state={state} data={data} change={change} />;
+  if (!hasFrames(data)) return <Empty state={state} data={data} change={change} />;
+  const { courses, shown, compared, measure } = data;
+  const totals = {
+    shown: shown.layout.total[0] ?? 0,
+    baseline: compared?.baseline.layout.total[0] ?? 0,
+  };
   return (
     <div class={`results ${isStale ? 'is-stale' : ''}`}>
-      <TimelinePanel data={data} scheme={scheme} change={change} />
+      {courses !== undefined && (
+        <CoursesPanel {...{ courses, totals, measure, state, scheme }} onChange={change} />
+      )}
       <ProfilePanel
-        layout={data.layout}
-        functions={data.functions}
-        measure={measureOf(data.profileTypeId)}
-        durationMillis={data.window.endMillis - data.window.startMillis}
-        receivedAtMillis={data.receivedAtMillis}
-        scheme={scheme}
-        search={state.search}
-        root={state.root}
+        {...{ data, state, scheme, onCopy }}
         view={state.view ?? (isWide ? 'both' : 'flame')}
+        exportGroups={groups}
         onChange={change}
-        onCopy={onCopy}
       />
     </div>
   );
 }
 
-function TimelinePanel(props: {
-  readonly data: ProfileData;
-  readonly scheme: ColourScheme;
-  readonly change: ChangePageState;
-}) {
-  const { data, scheme, change } = props;
-  const { window, grid } = data;
-  const measure = useMemo(() => measureOf(data.profileTypeId), [data.profileTypeId]);
-  const total = data.layout.total[0]!;
-  const rate = formatRate(total, window.endMillis - window.startMillis, measure);
-  const sum = formatValue(total, measure.unit);
+/** Only one profile or span is shown: which, and the way back to all of them. */
+function SingleBanner({ single, change }: { readonly single: Single; readonly change: ChangePageState }) {
   return (
-    <section class="panel timeline-panel" aria-label="Timeline">
-      <h2>
-        {measure.title}
-        <small>{measure.rate === 'instant' ? sum : `${rate} on average · ${sum} in total`}</small>
-      </h2>
-      <Timeline
-        columns={data.timeline}
-        stepMillis={grid.stepMillis}
-        window={window}
-        measure={measure}
-        scheme={scheme}
-        onSelect={(start, end) => change({ range: absoluteRange(start, end) })}
-      />
-    </section>
+    <div class="banner is-calm" role="status">
+      <Icon name="filter" />
+      <span>
+        Only the {single.kind} <code>{single.id}</code>
+      </span>
+      <button type="button" class="button" onClick={() => change({ single: undefined, root: [] })}>
+        Show all
+      </button>
+    </div>
   );
 }
 
@@ -174,6 +177,13 @@ function Empty(props: {
       Look at the last 24 hours
     </button>
   );
+  if (data.files !== undefined) {
+    return (
+      <Notice icon="file" title="The file has no samples">
+        <p>It was read, and there is nothing in it to draw.</p>
+      </Notice>
+    );
+  }
   if (data.catalogue.profileTypes('').length > 0) {
     return (
       <Notice icon="search" title="No samples match">
@@ -182,7 +192,9 @@ function Empty(props: {
           <button
             type="button"
             class="button is-primary"
-            onClick={() => change({ service: '', type: '', filter: '', root: [] })}
+            onClick={() =>
+              change({ service: '', type: '', filter: '', baseline: undefined, single: undefined, root: [] })
+            }
           >
             Show all services
           </button>

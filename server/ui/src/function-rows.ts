@@ -2,43 +2,42 @@
 //
 // The order of the table of functions, and which of its rows are near enough to the window to exist.
 
-import { TRUNCATED_CODE } from './flamegraph/frame-kind.ts';
-import type { FunctionTotals } from './flamegraph/function-totals.ts';
-
-export const SORT_KEYS = ['name', 'self', 'total'] as const;
-export type SortKey = (typeof SORT_KEYS)[number];
-
 export interface SortOrder {
-  readonly key: SortKey;
+  /** `name`, or the key of a column of figures. */
+  readonly key: string;
   readonly isDescending: boolean;
 }
 
-export const DEFAULT_SORT: SortOrder = { key: 'self', isDescending: true };
-
 /** The order after a click on a column: figures start with the largest, names with A. */
-export function nextSort(order: SortOrder, key: SortKey): SortOrder {
+export function nextSort(order: SortOrder, key: string): SortOrder {
   return order.key === key
     ? { key, isDescending: !order.isDescending }
     : { key, isDescending: key !== 'name' };
 }
 
-/** Name indexes in order; of equal figures the name decides. `matches` 1 keeps a name, undefined keeps all. What the
- * server merged is no function and may well be larger than any: it comes last, whatever the order. */
+export interface RowSource {
+  /** Indexes into `names`, one for each function. */
+  readonly name: Uint32Array;
+  readonly names: readonly string[];
+  /** What the server merged is no function and may well be larger than any: it comes last, whatever the order. */
+  readonly isMerged: (name: number) => boolean;
+}
+
+/** Name indexes in order; of equal figures the name decides. `figures` are by name index, undefined to sort by name.
+ * `matches` 1 keeps a name, undefined keeps all. */
 export function functionRows(
-  functions: FunctionTotals,
-  names: readonly string[],
-  order: SortOrder,
+  { name, names, isMerged }: RowSource,
+  figures: Float64Array | undefined,
+  isDescending: boolean,
   matches: Uint8Array | undefined,
 ): number[] {
-  const rows = [...functions.name].filter((name) => matches === undefined || matches[name] === 1);
+  const rows = [...name].filter((each) => matches === undefined || matches[each] === 1);
   const byName = (a: number, b: number): number => (names[a]! < names[b]! ? -1 : 1);
-  const merged = (name: number): number => Number(functions.kind[name] === TRUNCATED_CODE);
-  const sign = order.isDescending ? -1 : 1;
-  const column = order.key === 'name' ? undefined : functions[order.key];
+  const sign = isDescending ? -1 : 1;
   return rows.sort(
     (a, b) =>
-      merged(a) - merged(b) ||
-      (column === undefined ? sign * byName(a, b) : sign * (column[a]! - column[b]!) || byName(a, b)),
+      Number(isMerged(a)) - Number(isMerged(b)) ||
+      (figures === undefined ? sign * byName(a, b) : sign * (figures[a]! - figures[b]!) || byName(a, b)),
   );
 }
 

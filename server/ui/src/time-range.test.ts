@@ -11,6 +11,7 @@ import {
   lastMillis,
   parseTimeBound,
   resolveTimeRange,
+  shiftRange,
   type TimeBound,
 } from './time-range.ts';
 
@@ -74,4 +75,14 @@ test('a range is described as it was picked', () => {
 test('a range is live when its end moves', () => {
   assert.equal(isLive(lastMillis(1_000)), true);
   assert.equal(isLive(absoluteRange(1, 2)), false);
+});
+
+test('a range is shifted at both ends, and never ahead of now where it moves', () => {
+  assert.deepEqual(shiftRange(lastMillis(60_000), 60_000), {
+    from: { kind: 'relative', agoMillis: 120_000 },
+    until: { kind: 'relative', agoMillis: 60_000 },
+  });
+  assert.deepEqual(shiftRange(shiftRange(lastMillis(60_000), 60_000), -60_000), lastMillis(60_000));
+  assert.deepEqual(shiftRange(lastMillis(60_000), -90_000), lastMillis(0));
+  assert.deepEqual(shiftRange(absoluteRange(5_000, 9_000), 4_000), absoluteRange(1_000, 5_000));
 });

@@ -57,6 +57,17 @@ export function absoluteRange(oneMillis: number, otherMillis: number): TimeRange
   };
 }
 
+/** The range that much earlier; a negative shift is later, though never later than now for a bound that moves. */
+export function shiftRange({ from, until }: TimeRange, byMillis: number): TimeRange {
+  return { from: shiftBound(from, byMillis), until: shiftBound(until, byMillis) };
+}
+
+function shiftBound(bound: TimeBound, byMillis: number): TimeBound {
+  return bound.kind === 'relative'
+    ? { kind: 'relative', agoMillis: Math.max(0, bound.agoMillis + byMillis) }
+    : { kind: 'absolute', unixMillis: Math.max(1, bound.unixMillis - byMillis) };
+}
+
 /** Reads `now`, `now-90s`, Unix seconds or milliseconds, or an ISO date; undefined when it is none of these. */
 export function parseTimeBound(text: string): TimeBound | undefined {
   const relative = /^now(?:-(\d{1,12})([smhdw]))?$/.exec(text);

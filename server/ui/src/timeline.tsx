@@ -14,18 +14,22 @@ import { formatRate, type Measure, rateValue } from './units.ts';
 const HEIGHT = 124;
 /** A shorter drag is a click with an unsteady hand. */
 const MIN_DRAG_PIXELS = 4;
+/** Above the largest rate. */
+const HEADROOM = 1.1;
 const DAY_SECONDS = 86_400;
 
 export interface TimelineProps {
   readonly columns: TimelineColumns;
   readonly stepMillis: number;
   readonly window: TimeWindow;
+  /** The largest rate of the scale, as {@link highestRate} gives it: of two charts that are compared, of both. */
+  readonly top: number;
   readonly measure: Measure;
   readonly scheme: ColourScheme;
   readonly onSelect: (startMillis: number, endMillis: number) => void;
 }
 
-export function Timeline({ columns, stepMillis, window, measure, scheme, onSelect }: TimelineProps) {
+export function Timeline({ columns, stepMillis, window, top, measure, scheme, onSelect }: TimelineProps) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const [hovered, setHovered] = useState<number>();
@@ -64,9 +68,9 @@ export function Timeline({ columns, stepMillis, window, measure, scheme, onSelec
     chart.batch(() => {
       chart.setData([columns.unixSeconds, rates], false);
       chart.setScale('x', { min: window.startMillis / 1_000, max: window.endMillis / 1_000 });
-      chart.setScale('y', { min: 0, max: Math.max(...rates.map((rate) => rate ?? 0)) * 1.1 || 1 });
+      chart.setScale('y', { min: 0, max: top * HEADROOM || 1 });
     });
-  }, [columns, stepMillis, window, measure, scheme]);
+  }, [columns, stepMillis, window, top, measure, scheme]);
 
   const sum = hovered === undefined ? undefined : columns.sum[hovered];
   return (
@@ -83,6 +87,10 @@ export function Timeline({ columns, stepMillis, window, measure, scheme, onSelec
       <div ref={host} class="timeline-chart" aria-hidden="true" />
     </div>
   );
+}
+
+export function highestRate(columns: TimelineColumns, stepMillis: number, measure: Measure): number {
+  return Math.max(0, ...columns.sum.map((sum) => rateValue(sum ?? 0, stepMillis, measure.rate)));
 }
 
 /** How much of the unit one of the rate is, in one second. */

@@ -1,53 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions by self and total time: the flame graph's accessible twin, and the quickest answer to "what is hot".
-// Only rows near the window exist, so that ten thousand functions scroll as well as ten.
+// The table of functions: the flame graph's accessible twin, and the quickest answer to "what is hot". Only rows near
+// the window exist, so that ten thousand functions scroll as well as ten. What the columns hold comes from outside:
+// see single-table.tsx and diff-table.tsx.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { type ColourScheme, frameColour } from './flamegraph/colour.ts';
-import { FRAME_KINDS } from './flamegraph/frame-kind.ts';
-import type { FunctionTotals } from './flamegraph/function-totals.ts';
-import type { FlameLayout } from './flamegraph/layout.ts';
-import { DEFAULT_SORT, functionRows, nextSort, rowWindow, type SortKey } from './function-rows.ts';
+import { functionRows, nextSort, type RowSource, rowWindow, type SortOrder } from './function-rows.ts';
 import { Icon } from './parts/icons.tsx';
-import { formatPercent, formatValue, type Measure } from './units.ts';
 
-/** A bar of 100 % leaves a gap to the next column. */
-const FIGURE_BAR_SHARE = 0.9;
 /** As the style sheet has it. */
 const TABLE_ROW_HEIGHT = 30;
 
-const COLUMNS: readonly { readonly key: SortKey; readonly title: string }[] = [
-  { key: 'name', title: 'Function' },
-  { key: 'self', title: 'Self' },
-  { key: 'total', title: 'Total' },
-];
+export interface FigureColumn {
+  readonly key: string;
+  readonly title: string;
+  /** By name index; what the column is sorted by. */
+  readonly figures: Float64Array;
+  readonly cell: (name: number) => ComponentChildren;
+}
 
 export interface TopTableProps {
-  readonly layout: FlameLayout;
-  readonly functions: FunctionTotals;
-  readonly measure: Measure;
-  readonly scheme: ColourScheme;
+  readonly label: string;
+  readonly source: RowSource;
+  readonly columns: readonly FigureColumn[];
+  readonly firstOrder: SortOrder;
+  readonly colour: (name: number) => string;
   /** 1 for each name to show, by name index; undefined shows all. */
   readonly matches: Uint8Array | undefined;
   readonly onPick: (name: string) => void;
 }
 
-export function TopTable({ layout, functions, measure, scheme, matches, onPick }: TopTableProps) {
-  const [order, setOrder] = useState(DEFAULT_SORT);
+export function TopTable({ label, source, columns, firstOrder, colour, matches, onPick }: TopTableProps) {
+  const [order, setOrder] = useState(firstOrder);
   const [active, setActive] = useState(0);
   const [scrollTop, setScrollTop] = useState(0);
   const [viewHeight, setViewHeight] = useState(0);
   const scroller = useRef<HTMLDivElement>(null);
   const hasMoved = useRef(false);
 
+  const figures = columns.find(({ key }) => key === order.key)?.figures;
   const rows = useMemo(
-    () => functionRows(functions, layout.names, order, matches),
-    [functions, layout, order, matches],
+    () => functionRows(source, figures, order.isDescending, matches),
+    [source, figures, order, matches],
   );
   const activeRow = Math.min(active, rows.length - 1);
   const { first, limit } = rowWindow(rows.length, TABLE_ROW_HEIGHT, scrollTop, viewHeight);
-  const whole = layout.total[0]!;
 
   useLayoutEffect(() => {
     const observer = new ResizeObserver(() => setViewHeight(scroller.current!.clientHeight));
@@ -93,10 +91,10 @@ export function TopTable({ layout, functions, measure, scheme, matches, onPick }
       onScroll={() => setScrollTop(scroller.current!.scrollTop)}
       onKeyDown={keyDown}
     >
-      <table class="top-table" aria-rowcount={rows.length + 1} aria-label={`Functions by ${measure.title}`}>
+      <table class={`top-table has-${columns.length}`} aria-rowcount={rows.length + 1} aria-label={label}>
         <thead>
           <tr aria-rowindex={1}>
-            {COLUMNS.map(({ key, title }) => (
+            {[{ key: 'name', title: 'Function' }, ...columns].map(({ key, title }) => (
               <th
                 key={key}
                 scope="col"
@@ -118,8 +116,7 @@ export function TopTable({ layout, functions, measure, scheme, matches, onPick }
           {first > 0 && <tr style={{ height: `${first * TABLE_ROW_HEIGHT}px` }} />}
           {rows.slice(first, limit).map((name, offset) => {
             const row = first + offset;
-            const text = layout.names[name]!;
-            const kind = FRAME_KINDS[functions.kind[name]!]!;
+            const text = source.names[name]!;
             return (
               <tr key={name} data-row={row} aria-rowindex={row + 2}>
                 <th scope="row">
@@ -130,12 +127,13 @@ export function TopTable({ layout, functions, measure, scheme, matches, onPick }
                     onClick={() => onPick(text)}
                     onFocus={() => setActive(row)}
                   >
-                    <span class="swatch" style={{ background: frameColour(kind, text, scheme) }} />
+                    <span class="swatch" style={{ background: colour(name) }} />
                     {text}
                   </button>
                 </th>
-                <Figure value={functions.self[name]!} whole={whole} unit={measure.unit} />
-                <Figure value={functions.total[name]!} whole={whole} unit={measure.unit} />
+                {columns.map(({ key, cell }) => (
+                  <td key={key}>{cell(name)}</td>
+                ))}
               </tr>
             );
           })}
@@ -144,17 +142,5 @@ export function TopTable({ layout, functions, measure, scheme, matches, onPick }
       </table>
       {rows.length === 0 && <p class="top-none">No function matches the search.</p>}
     </div>
-  );
-}
-
-function Figure(props: { readonly value: number; readonly whole: number; readonly unit: string }) {
-  const share = props.whole > 0 ? (props.value / props.whole) * 100 : 0;
-  return (
-    <td>
-      <span class="figure-bar" style={{ width: `${share * FIGURE_BAR_SHARE}%` }} />
-      <span class="figure">
-        {formatValue(props.value, props.unit)} <small>{formatPercent(props.value, props.whole)}</small>
-      </span>
-    </td>
   );
 }

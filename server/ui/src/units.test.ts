@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatPercent, formatRate, formatValue, measureOf } from './units.ts';
+import { formatPercent, formatRate, formatValue, measureOf, measureOfFile, sampleTypeOf } from './units.ts';
 
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
@@ -66,4 +66,16 @@ test('no value has an unreadable form', () => {
       },
     ),
   );
+});
+
+test('values of a file are read by what its flame graph says of them', () => {
+  const file = { name: 'cpu', units: 'samples', sampleRate: 1e9 };
+  assert.deepEqual(measureOfFile(file), { title: 'cpu', unit: 'nanoseconds', rate: 'instant' });
+  assert.equal(measureOfFile({ ...file, sampleRate: 100 }).unit, 'samples');
+  assert.equal(measureOfFile({ name: 'inuse_space', units: 'bytes', sampleRate: 100 }).unit, 'bytes');
+});
+
+test('the short name of a profile type is that of its samples', () => {
+  assert.equal(sampleTypeOf('memory:inuse_space:bytes:space:bytes'), 'inuse_space');
+  assert.equal(sampleTypeOf('cpu'), undefined);
 });

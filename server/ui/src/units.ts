@@ -3,6 +3,7 @@
 // Numbers as people read them: three significant digits, the unit that keeps them short.
 
 import { parseProfileType } from '@hearthscope/profile/profile-type';
+import type { FileMetadata } from './api/adhoc.ts';
 
 interface Scale {
   readonly factor: number;
@@ -62,6 +63,8 @@ const TITLES: Readonly<Record<string, string>> = {
   'block:delay': 'Blocking time',
 };
 
+/** The rate at which "samples" are nanoseconds. */
+const NANOS_PER_SECOND = 1e9;
 const INSTANT_SAMPLE_TYPES = new Set(['inuse_space', 'inuse_objects', 'goroutine', 'goroutines']);
 
 /** Reads a profile type id. One that does not parse is still shown, under its own text. */
@@ -73,6 +76,22 @@ export function measureOf(profileTypeId: string): Measure {
   } catch {
     return { title: profileTypeId, unit: '', rate: 'instant' };
   }
+}
+
+/** The short name of a profile type, such as `cpu`; undefined when the id does not parse. */
+export function sampleTypeOf(profileTypeId: string): string | undefined {
+  try {
+    return parseProfileType(profileTypeId).sampleType.type;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How the values of a file are read, by what its flame graph says of them. */
+export function measureOfFile({ name, units, sampleRate }: FileMetadata): Measure {
+  // A file's duration is not known, so that nothing of it is a rate.
+  const isTime = units === 'samples' && sampleRate === NANOS_PER_SECOND;
+  return { title: plainTitle(name, name), unit: isTime ? 'nanoseconds' : units, rate: 'instant' };
 }
 
 function plainTitle(name: string, sampleType: string): string {

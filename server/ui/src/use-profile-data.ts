@@ -5,8 +5,13 @@
 
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Querier } from './api/querier.ts';
-import { hasFrames, loadProfileData, type ProfileData, type ProfileQuery } from './profile-data.ts';
+import {
+  hasFrames,
+  loadProfileData,
+  type ProfileData,
+  type ProfileQuery,
+  type Sources,
+} from './profile-data.ts';
 import { startRefreshLoop } from './refresh-loop.ts';
 import { isLive } from './time-range.ts';
 
@@ -24,13 +29,13 @@ export interface ProfileLoad {
 
 /** The second element loads at once. */
 export function useProfileData(
-  querier: Querier,
+  sources: Sources,
   query: ProfileQuery,
   refreshSeconds: number,
 ): [ProfileLoad, () => void] {
-  const { service, type, filter, range } = query;
+  const { service, type, filter, range, baseline, single, overview, file, baseFile } = query;
   const [load, setLoad] = useState<ProfileLoad>({ data: undefined, error: undefined, isLoading: true });
-  const [asked, setAsked] = useState(0);
+  const [loads, setLoads] = useState(0);
   const refreshMillis = useRef(0);
   refreshMillis.current = refreshSeconds * 1_000;
 
@@ -40,9 +45,10 @@ export function useProfileData(
     const loop = startRefreshLoop({
       load: async (signal) => {
         setLoad((before) => ({ ...before, isLoading: true }));
-        const loaded = await tryLoad(querier, { service, type, filter, range }, signal);
+        const asked = { service, type, filter, range, baseline, single, overview, file, baseFile };
+        const loaded = await tryLoad(sources, asked, signal);
         if (signal.aborted) return;
-        isWaiting = isLive(range) && (isUnreachable(loaded.error) || isEmpty(loaded.data));
+        isWaiting = file === '' && isLive(range) && (isUnreachable(loaded.error) || isEmpty(loaded.data));
         setLoad((before) => ({ data: loaded.data ?? before.data, error: loaded.error, isLoading: false }));
       },
       intervalMillis: () =>
@@ -54,9 +60,22 @@ export function useProfileData(
       document.removeEventListener('visibilitychange', loop.visibilityChanged);
       loop.stop();
     };
-  }, [querier, service, type, filter, range, refreshSeconds, asked]);
+  }, [
+    sources,
+    service,
+    type,
+    filter,
+    range,
+    baseline,
+    single,
+    overview,
+    file,
+    baseFile,
+    refreshSeconds,
+    loads,
+  ]);
 
-  return [load, () => setAsked((count) => count + 1)];
+  return [load, () => setLoads((count) => count + 1)];
 }
 
 interface Loaded {
@@ -64,9 +83,9 @@ interface Loaded {
   readonly error: HearthscopeError | undefined;
 }
 
-async function tryLoad(querier: Querier, query: ProfileQuery, signal: AbortSignal): Promise<Loaded> {
+async function tryLoad(sources: Sources, query: ProfileQuery, signal: AbortSignal): Promise<Loaded> {
   try {
-    return { data: await loadProfileData(querier, query, signal), error: undefined };
+    return { data: await loadProfileData(sources, query, signal), error: undefined };
   } catch (error) {
     const known =
       error instanceof HearthscopeError ? error : new HearthscopeError('internal', messageOf(error));
@@ -80,5 +99,5 @@ export function isUnreachable(error: HearthscopeError | undefined): boolean {
 }
 
 function isEmpty(data: ProfileData | undefined): boolean {
-  return data !== undefined && !hasFrames(data.layout);
+  return data !== undefined && !hasFrames(data);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One unary call of the Connect protocol with JSON, as any client of the server makes it. Whatever goes wrong becomes a
-// HearthscopeError, whose code tells a server that cannot be reached (`unavailable`) from one that refuses.
+// One exchange with the server: a unary call of the Connect protocol with JSON, as any client of the server makes it, or
+// a plain request for bytes. Whatever goes wrong becomes a HearthscopeError, whose code tells a server that cannot be
+// reached (`unavailable`) from one that refuses.
 
 import { type ErrorCode, HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 
@@ -12,33 +13,61 @@ const MAX_MESSAGE_CHARS = 2_000;
 /** Makes one call and returns its answer as parsed JSON. */
 export type Call = (method: string, request: object, signal: AbortSignal) => Promise<unknown>;
 
+/** Asks for bytes, by POST when there is a body. */
+export type Fetch = (path: string, signal: AbortSignal, body?: FetchBody) => Promise<ArrayBuffer>;
+
+export interface FetchBody {
+  readonly contentType: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** Calls methods below `baseUrl`, which is the page's own address unless a proxy says otherwise. */
 export function connectCall(baseUrl: string): Call {
-  return async (method, request, signal) => {
-    const timeout = AbortSignal.timeout(CALL_TIMEOUT_MILLIS);
-    try {
-      const response = await fetch(new URL(method, baseUrl), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' },
-        body: JSON.stringify(request),
-        signal: AbortSignal.any([signal, timeout]),
-      });
-      if (!response.ok) throw await refusal(response);
-      return await response.json();
-    } catch (error) {
-      if (error instanceof HearthscopeError) throw error;
-      if (signal.aborted) throw new HearthscopeError('canceled', 'The call was given up.', { cause: error });
-      if (timeout.aborted) {
-        throw new HearthscopeError(
-          'deadline_exceeded',
-          `The server did not answer within ${CALL_TIMEOUT_MILLIS / 1_000} s. Try a shorter time range.`,
-          { cause: error },
-        );
-      }
-      if (error instanceof SyntaxError) throw notUnderstood(method, messageOf(error));
-      throw new HearthscopeError('unavailable', 'The server cannot be reached.', { cause: error });
-    }
+  return (method, request, signal) => {
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' },
+      body: JSON.stringify(request),
+    };
+    return exchange(new URL(method, baseUrl), init, signal, (response) => response.json());
   };
+}
+
+/** Asks for paths below `baseUrl`. */
+export function bytesFetch(baseUrl: string): Fetch {
+  return (path, signal, body) => {
+    const init =
+      body === undefined
+        ? {}
+        : { method: 'POST', headers: { 'content-type': body.contentType }, body: body.bytes };
+    return exchange(new URL(path, baseUrl), init, signal, (response) => response.arrayBuffer());
+  };
+}
+
+async function exchange<T>(
+  url: URL,
+  init: RequestInit,
+  signal: AbortSignal,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(CALL_TIMEOUT_MILLIS);
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, timeout]) });
+    if (!response.ok) throw await refusal(response);
+    return await read(response);
+  } catch (error) {
+    if (error instanceof HearthscopeError) throw error;
+    if (signal.aborted) throw new HearthscopeError('canceled', 'The call was given up.', { cause: error });
+    if (timeout.aborted) {
+      throw new HearthscopeError(
+        'deadline_exceeded',
+        `The server did not answer within ${CALL_TIMEOUT_MILLIS / 1_000} s. Try a shorter time range.`,
+        { cause: error },
+      );
+    }
+    if (error instanceof SyntaxError) throw notUnderstood(url.pathname, messageOf(error));
+    throw new HearthscopeError('unavailable', 'The server cannot be reached.', { cause: error });
+  }
 }
 
 /** An answer of the wrong shape: another version of the server, or something between that answers in its place. */

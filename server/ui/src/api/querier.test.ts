@@ -95,7 +95,7 @@ test('an answer of another shape is said to be one', async () => {
     ['not json', /not understood/],
     ['null', /no object to read "flamegraph"/],
     [{ flamegraph: { names: 'x' } }, /"names" is not a list/],
-    [{ flamegraph: { names: [1] } }, /a name is not text/],
+    [{ flamegraph: { names: [1] } }, /"names" is not a list of texts/],
     [{ flamegraph: { names: ['total'], levels: [7] } }, /no object to read "values"/],
   ];
   for (const [body, message] of cases) {
@@ -111,4 +111,45 @@ test('a server that is not there is unavailable, and a call given up is canceled
   await assert.rejects(querier().catalogue(window, controller.signal), { code: 'canceled' });
   const nobody = createQuerier(connectCall('http://127.0.0.1:1/'));
   await assert.rejects(nobody.catalogue(window, signal), { code: 'unavailable' });
+});
+
+test('a comparison asks for both sides, and its answer has seven values a node', async () => {
+  const flamegraph = { names: ['total'], levels: [{ values: ['0', '5', '5', '0', '7', '7', '0'] }] };
+  says(200, { flamegraph });
+  const baseline = { ...selection, labelSelector: '{a="b"}' };
+  assert.deepEqual(await querier().diff(baseline, selection, signal), flamegraph);
+  const fields = { profileTypeID: CPU, start: window.startMillis, end: window.endMillis, maxNodes: 16_384 };
+  assert.deepEqual(asked, {
+    url: '/behind/a/proxy/querier.v1.QuerierService/Diff',
+    body: { left: { ...fields, labelSelector: '{a="b"}' }, right: { ...fields, labelSelector: '{}' } },
+  });
+});
+
+test('one profile or one span is selected by its id', async () => {
+  says(200, {});
+  await querier().flameGraph({ ...selection, single: { kind: 'profile', id: 'p' } }, signal);
+  assert.deepEqual((asked.body as { profileIdSelector: string[] }).profileIdSelector, ['p']);
+  await querier().flameGraph({ ...selection, single: { kind: 'span', id: 's' } }, signal, 7);
+  const { spanSelector, maxNodes } = asked.body as { spanSelector: string[]; maxNodes: number };
+  assert.deepEqual([spanSelector, maxNodes], [['s'], 7]);
+});
+
+test('a heat map is asked for with its exemplars', async () => {
+  const slot = {
+    timestamp: '1790000010000',
+    yMin: [0, 5],
+    counts: [0, 2],
+    exemplars: [{ timestamp: '1790000009000', value: '8', spanId: 's' }],
+  };
+  says(200, { series: [{ slots: [slot] }] });
+  assert.deepEqual(await querier().heatmap(selection, 'spans', 10_000, signal), [
+    {
+      timestampMillis: 1_790_000_010_000,
+      bucketStarts: [0, 5],
+      counts: [0, 2],
+      exemplars: [{ timestampMillis: 1_790_000_009_000, value: 8, profileId: '', spanId: 's' }],
+    },
+  ]);
+  const { step, queryType, exemplarType } = asked.body as Record<string, unknown>;
+  assert.deepEqual([step, queryType, exemplarType], [10, 'HEATMAP_QUERY_TYPE_SPAN', 'EXEMPLAR_TYPE_SPAN']);
 });

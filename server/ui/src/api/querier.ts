@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three questions the page asks. Answers are proto3 JSON: int64 are strings, and empty fields are left out.
+// The questions the page asks about what is stored.
 
 import { SERVICE_NAME_LABEL } from '@hearthscope/profile/labels';
+import type { FlameDiffMessage } from '../flamegraph/diff-layout.ts';
 import type { FlameGraphMessage } from '../flamegraph/layout.ts';
 import type { TimeWindow } from '../time-range.ts';
-import { type Call, notUnderstood } from './connect.ts';
+import type { Single } from '../url-state.ts';
+import type { Call } from './connect.ts';
+import { readField, readFlameGraph, readList, readNumber, readText } from './fields.ts';
+import { type HeatmapKind, type HeatmapSlot, heatmapFields, readHeatmap } from './heatmap.ts';
 
-const SERVICE = 'querier.v1.QuerierService';
+export const QUERIER_SERVICE = 'querier.v1.QuerierService';
 const PROFILE_TYPE_LABEL = '__profile_type__';
 
 /** Frames below the server's cut are merged into `other`; this many draw in a few milliseconds. Of frames that are as
@@ -18,6 +22,8 @@ export const MAX_FLAME_GRAPH_NODES = 16_384;
 export interface ProfileSelection extends TimeWindow {
   readonly profileTypeId: string;
   readonly labelSelector: string;
+  /** One of them only. */
+  readonly single?: Single | undefined;
 }
 
 /** One (service, profile type) pair that has profiles in the window. `service` is '' when a series has none. */
@@ -34,16 +40,32 @@ export interface SeriesPoint {
 
 export interface Querier {
   catalogue(window: TimeWindow, signal: AbortSignal): Promise<CatalogueEntry[]>;
-  flameGraph(selection: ProfileSelection, signal: AbortSignal): Promise<FlameGraphMessage>;
+  /** @param maxNodes {@link MAX_FLAME_GRAPH_NODES} unless given */
+  flameGraph(selection: ProfileSelection, signal: AbortSignal, maxNodes?: number): Promise<FlameGraphMessage>;
+  diff(
+    baseline: ProfileSelection,
+    comparison: ProfileSelection,
+    signal: AbortSignal,
+  ): Promise<FlameDiffMessage>;
   /** Only steps that have profiles are returned, oldest first. */
   series(selection: ProfileSelection, stepMillis: number, signal: AbortSignal): Promise<SeriesPoint[]>;
+  /** Only steps that have profiles, or spans, are returned, oldest first. */
+  heatmap(
+    selection: ProfileSelection,
+    kind: HeatmapKind,
+    stepMillis: number,
+    signal: AbortSignal,
+  ): Promise<HeatmapSlot[]>;
 }
 
 export function createQuerier(call: Call): Querier {
+  const ask = (method: string, request: object, signal: AbortSignal): Promise<unknown> =>
+    call(`${QUERIER_SERVICE}/${method}`, request, signal);
   return {
     async catalogue(window, signal) {
-      const answer = await call(
-        `${SERVICE}/Series`,
+      const method = 'Series';
+      const answer = await ask(
+        method,
         {
           start: window.startMillis,
           end: window.endMillis,
@@ -52,11 +74,11 @@ export function createQuerier(call: Call): Querier {
         },
         signal,
       );
-      return readList(answer, 'labelsSet', 'Series').map((set) => {
+      return readList(answer, 'labelsSet', method).map((set) => {
         const labels = new Map(
-          readList(set, 'labels', 'Series').map((label) => [
-            readText(label, 'name', 'Series'),
-            readText(label, 'value', 'Series'),
+          readList(set, 'labels', method).map((label) => [
+            readText(label, 'name', method),
+            readText(label, 'value', method),
           ]),
         );
         return {
@@ -66,32 +88,37 @@ export function createQuerier(call: Call): Querier {
       });
     },
 
-    async flameGraph(selection, signal) {
+    async flameGraph(selection, signal, maxNodes = MAX_FLAME_GRAPH_NODES) {
       const method = 'SelectMergeStacktraces';
-      const request = { ...selectionFields(selection), maxNodes: MAX_FLAME_GRAPH_NODES };
-      const answer = await call(`${SERVICE}/${method}`, request, signal);
-      const flamegraph = readField(answer, 'flamegraph', method) ?? {};
-      const names = readList(flamegraph, 'names', method);
-      if (!names.every((name) => typeof name === 'string')) {
-        throw notUnderstood(method, 'a name is not text');
-      }
-      const levels = readList(flamegraph, 'levels', method).map((level) => ({
-        // The layout checks each value when it reads it as a number.
-        values: readList(level, 'values', method) as (string | number)[],
-      }));
-      return { names, levels };
+      const answer = await ask(method, mergeFields(selection, maxNodes), signal);
+      return readFlameGraph(readField(answer, 'flamegraph', method) ?? {}, method);
+    },
+
+    async diff(baseline, comparison, signal) {
+      const method = 'Diff';
+      const request = {
+        left: mergeFields(baseline, MAX_FLAME_GRAPH_NODES),
+        right: mergeFields(comparison, MAX_FLAME_GRAPH_NODES),
+      };
+      const answer = await ask(method, request, signal);
+      return readFlameGraph(readField(answer, 'flamegraph', method) ?? {}, method);
     },
 
     async series(selection, stepMillis, signal) {
       const method = 'SelectSeries';
       const request = { ...selectionFields(selection), step: stepMillis / 1_000, groupBy: [] };
-      const answer = await call(`${SERVICE}/${method}`, request, signal);
+      const answer = await ask(method, request, signal);
       return readList(answer, 'series', method)
         .flatMap((series) => readList(series, 'points', method))
         .map((point) => ({
-          timestampMillis: Number(readField(point, 'timestamp', method) ?? 0),
-          value: Number(readField(point, 'value', method) ?? 0),
+          timestampMillis: readNumber(point, 'timestamp', method),
+          value: readNumber(point, 'value', method),
         }));
+    },
+
+    async heatmap(selection, kind, stepMillis, signal) {
+      const request = { ...selectionFields(selection), ...heatmapFields(kind, stepMillis) };
+      return readHeatmap(await ask('SelectHeatmap', request, signal));
     },
   };
 }
@@ -105,21 +132,12 @@ function selectionFields(selection: ProfileSelection): object {
   };
 }
 
-function readField(message: unknown, field: string, method: string): unknown {
-  if (typeof message !== 'object' || message === null) {
-    throw notUnderstood(method, `there is no object to read "${field}" from`);
-  }
-  return (message as Record<string, unknown>)[field];
-}
-
-function readList(message: unknown, field: string, method: string): unknown[] {
-  const value = readField(message, field, method) ?? [];
-  if (!Array.isArray(value)) throw notUnderstood(method, `"${field}" is not a list`);
-  return value;
-}
-
-function readText(message: unknown, field: string, method: string): string {
-  const value = readField(message, field, method) ?? '';
-  if (typeof value !== 'string') throw notUnderstood(method, `"${field}" is not text`);
-  return value;
+function mergeFields(selection: ProfileSelection, maxNodes: number): object {
+  const { single } = selection;
+  return {
+    ...selectionFields(selection),
+    maxNodes,
+    ...(single?.kind === 'profile' ? { profileIdSelector: [single.id] } : {}),
+    ...(single?.kind === 'span' ? { spanSelector: [single.id] } : {}),
+  };
 }

@@ -4,6 +4,7 @@
 // refresh to the next and from one page to another, because the colour is a hash of the package's name.
 
 import { FRAME_KINDS, type FrameKind, packageOf } from './frame-kind.ts';
+import type { FlameLayout } from './layout.ts';
 
 export type ColourScheme = 'light' | 'dark';
 
@@ -53,23 +54,29 @@ function hashOf(text: string): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
+/** The colour of each node of one layout. */
+export interface FlamePalette {
+  colour(node: number): string;
+}
+
 /** Colours by kind and name, worked out when first asked for. */
-export class FramePalette {
-  readonly #names: readonly string[];
+export class FramePalette implements FlamePalette {
+  readonly #layout: FlameLayout;
   readonly #scheme: ColourScheme;
   readonly #colours = new Map<number, string>();
 
-  constructor(names: readonly string[], scheme: ColourScheme) {
-    this.#names = names;
+  constructor(layout: FlameLayout, scheme: ColourScheme) {
+    this.#layout = layout;
     this.#scheme = scheme;
   }
 
-  /** @param kindCode index into {@link FRAME_KINDS} */
-  colour(kindCode: number, nameIndex: number): string {
-    const key = nameIndex * FRAME_KINDS.length + kindCode;
+  colour(node: number): string {
+    const kind = this.#layout.kind[node]!;
+    const name = this.#layout.name[node]!;
+    const key = name * FRAME_KINDS.length + kind;
     const known = this.#colours.get(key);
     if (known !== undefined) return known;
-    const colour = frameColour(FRAME_KINDS[kindCode]!, this.#names[nameIndex]!, this.#scheme);
+    const colour = frameColour(FRAME_KINDS[kind]!, this.#layout.names[name]!, this.#scheme);
     this.#colours.set(key, colour);
     return colour;
   }

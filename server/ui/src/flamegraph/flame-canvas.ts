@@ -4,7 +4,7 @@
 // animation frame, and no frame is asked for while nothing changes. The canvas is only as tall as the part of the graph
 // that is seen; it sticks to the scrolling box, whose height comes from a spacer below it.
 
-import { type ColourScheme, FramePalette } from './colour.ts';
+import type { ColourScheme, FlamePalette } from './colour.ts';
 import type { FlameLayout } from './layout.ts';
 import {
   type BarBox,
@@ -26,6 +26,8 @@ export interface FlameScene {
   readonly layout: FlameLayout;
   readonly root: number;
   readonly matches: Uint8Array | undefined;
+  /** Of this layout and scheme. */
+  readonly palette: FlamePalette;
   readonly scheme: ColourScheme;
 }
 
@@ -46,7 +48,6 @@ export class FlameCanvas {
   readonly #context: CanvasRenderingContext2D;
   readonly #resizeObserver: ResizeObserver;
   #scene: FlameScene;
-  #palette: FramePalette;
   #theme: FlameTheme;
   #textFit: TextFit;
   #view: FlameView;
@@ -61,7 +62,6 @@ export class FlameCanvas {
     this.#parts = parts;
     this.#context = parts.canvas.getContext('2d')!;
     this.#scene = scene;
-    this.#palette = new FramePalette(scene.layout.names, scene.scheme);
     this.#theme = readTheme(parts.canvas);
     this.#textFit = textFitOf(this.#context, this.#theme);
     this.#view = viewOf(scene);
@@ -81,9 +81,6 @@ export class FlameCanvas {
     const before = this.#scene;
     if (scene === before) return;
     this.#scene = scene;
-    if (scene.layout !== before.layout || scene.scheme !== before.scheme) {
-      this.#palette = new FramePalette(scene.layout.names, scene.scheme);
-    }
     if (scene.scheme !== before.scheme) {
       this.#theme = readTheme(this.#parts.canvas);
       this.#textFit = textFitOf(this.#context, this.#theme);
@@ -179,7 +176,7 @@ export class FlameCanvas {
   #paint(nowMillis: number): void {
     if (this.#width === 0 || this.#height === 0) return;
     this.#advanceZoom(nowMillis);
-    const { layout, root, matches } = this.#scene;
+    const { layout, root, matches, palette } = this.#scene;
     const { scrollTop } = this.#parts.scroller;
     const minTotal = (MIN_BAR_WIDTH / this.#width) * this.#view.width;
     const depthLimit = Math.ceil((scrollTop + this.#height) / ROW_HEIGHT);
@@ -188,7 +185,7 @@ export class FlameCanvas {
       nodes: visibleNodes(layout, this.#view, minTotal, depthLimit),
       view: this.#view,
       root,
-      palette: this.#palette,
+      palette,
       theme: this.#theme,
       textFit: this.#textFit,
       matches,

@@ -4,11 +4,10 @@
 // told. Zoom and cursor are paths of names, so that they outlive a refresh. The table beside it is its accessible twin.
 
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Measure } from '../units.ts';
-import type { ColourScheme } from './colour.ts';
+import type { ColourScheme, FlamePalette } from './colour.ts';
 import { FlameCanvas, type FlameScene } from './flame-canvas.ts';
 import { FlameTooltip } from './flame-tooltip.tsx';
-import { frameFigures } from './frame-figures.ts';
+import type { DescribeFrame } from './frame-figures.ts';
 import { type FlameLayout, nodeAtPath, pathOf } from './layout.ts';
 import { directionOfKey, step } from './navigate.ts';
 import { ROW_HEIGHT } from './paint.ts';
@@ -17,13 +16,20 @@ import type { SearchMatches } from './search.ts';
 export interface FlameGraphProps {
   /** At least one node. */
   readonly layout: FlameLayout;
-  readonly measure: Measure;
-  readonly durationMillis: number;
+  /** Of the layout, in the scheme. */
+  readonly palette: FlamePalette;
+  readonly describe: DescribeFrame;
+  /** What it is a graph of, for the screen reader. */
+  readonly title: string;
   /** Path of names of the frame zoomed into, below the root. */
   readonly root: readonly string[];
   readonly onRoot: (path: readonly string[]) => void;
   readonly onCopy: (name: string) => void;
   readonly matches: SearchMatches | undefined;
+  /** Path of the frame that is pointed at in another graph of the same names, which is outlined here too. */
+  readonly linked?: readonly string[] | undefined;
+  /** Told the path of the frame that is pointed at here, by pointer or keyboard. */
+  readonly onPoint?: (path: readonly string[] | undefined) => void;
   readonly scheme: ColourScheme;
 }
 
@@ -34,7 +40,7 @@ interface Pointed {
 }
 
 export function FlameGraph(props: FlameGraphProps) {
-  const { layout, measure, durationMillis, root, onRoot, onCopy, matches, scheme } = props;
+  const { layout, palette, describe, title, root, onRoot, onCopy, matches, linked, onPoint, scheme } = props;
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -45,7 +51,7 @@ export function FlameGraph(props: FlameGraphProps) {
 
   const rootNode = nodeAtPath(layout, root);
   const cursor = cursorPath === undefined ? -1 : nodeAtPath(layout, cursorPath);
-  const scene: FlameScene = { layout, root: rootNode, matches: matches?.names, scheme };
+  const scene: FlameScene = { layout, root: rootNode, matches: matches?.names, palette, scheme };
 
   // Made once; the effect below shows each later scene.
   useLayoutEffect(() => {
@@ -54,10 +60,16 @@ export function FlameGraph(props: FlameGraphProps) {
     return () => flame.current?.destroy();
   }, []);
   // The scene is made of exactly these.
-  useEffect(() => flame.current?.show(scene), [layout, rootNode, matches, scheme]);
+  useEffect(() => flame.current?.show(scene), [layout, rootNode, matches, palette, scheme]);
   useEffect(() => setHovered(undefined), [layout]);
-  useEffect(() => flame.current?.setHovered(hovered?.node ?? -1), [hovered]);
+  const linkedNode = linked === undefined ? -1 : nodeAtWholePath(layout, linked);
+  useEffect(() => flame.current?.setHovered(hovered?.node ?? linkedNode), [hovered, linkedNode]);
   useEffect(() => flame.current?.setCursor(cursor), [cursor]);
+  const pointedNode = hovered?.node ?? cursor;
+  useEffect(
+    () => onPoint?.(pointedNode < 0 ? undefined : pathOf(layout, pointedNode)),
+    [pointedNode, layout],
+  );
 
   const zoomTo = (node: number): void => {
     setHovered(undefined);
@@ -93,7 +105,7 @@ export function FlameGraph(props: FlameGraphProps) {
 
   const shown =
     hovered ?? (cursor >= 0 ? pointedAt(flame.current, canvas.current, scene, cursor) : undefined);
-  const figures = shown && frameFigures(layout, shown.node, measure, durationMillis);
+  const figures = shown && describe(shown.node);
   return (
     <div ref={scroller} class="flame-scroller">
       {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: the canvas takes the arrow keys itself. */}
@@ -103,7 +115,7 @@ export function FlameGraph(props: FlameGraphProps) {
         tabIndex={0}
         role="application"
         aria-roledescription="flame graph"
-        aria-label={`Flame graph of ${measure.title}, ${layout.length - 1} frames`}
+        aria-label={`Flame graph of ${title}, ${layout.length - 1} frames`}
         aria-describedby={`${id}-keys`}
         onPointerMove={point}
         onPointerLeave={() => setHovered(undefined)}
@@ -118,15 +130,19 @@ export function FlameGraph(props: FlameGraphProps) {
         table of functions holds the same figures.
       </p>
       <p class="visually-hidden" aria-live="polite">
-        {cursor >= 0 && figures !== undefined
-          ? `${figures.name}, total ${figures.total}, ${figures.totalPercent}, self ${figures.self}`
-          : ''}
+        {cursor >= 0 && figures !== undefined ? figures.spoken : ''}
       </p>
       {figures !== undefined && (
         <FlameTooltip id={`${id}-tooltip`} figures={figures} x={shown!.x} y={shown!.y} />
       )}
     </div>
   );
+}
+
+/** The node at the path, or -1 where a part of it is not there. */
+function nodeAtWholePath(layout: FlameLayout, path: readonly string[]): number {
+  const node = nodeAtPath(layout, path);
+  return layout.depth[node] === path.length ? node : -1;
 }
 
 /** The tooltip's place for a bar reached by keyboard: below its left end. */

@@ -34,32 +34,35 @@ export function FlameTooltip({ id, figures, x, y }: FlameTooltipProps) {
     style.top = `${Math.max(MARGIN, fitsBelow ? y + OFFSET : y - OFFSET - offsetHeight)}px`;
   });
   const kind = KIND_TEXT[figures.kind];
+  const { columns, rows } = figures;
   return (
     <div ref={card} id={id} class="flame-tooltip" role="tooltip">
       <p class="flame-tooltip-name">{figures.name}</p>
       {kind !== undefined && <p class="flame-tooltip-kind">{kind}</p>}
-      <dl>
-        <dt>Total</dt>
-        <dd>{figures.total}</dd>
-        <dd>{figures.totalPercent}</dd>
-        <dt>Self</dt>
-        <dd>{figures.self}</dd>
-        <dd>{figures.selfPercent}</dd>
-        {figures.parentPercent !== undefined && (
-          <>
-            <dt>Of parent</dt>
-            <dd />
-            <dd>{figures.parentPercent}</dd>
-          </>
+      <table>
+        {columns !== undefined && (
+          <thead>
+            <tr>
+              <td />
+              {columns.map((column, at) => (
+                <th key={at} scope="col">
+                  {column}
+                </th>
+              ))}
+            </tr>
+          </thead>
         )}
-        {figures.rate !== undefined && (
-          <>
-            <dt>Average</dt>
-            <dd>{figures.rate}</dd>
-            <dd />
-          </>
-        )}
-      </dl>
+        <tbody>
+          {rows.map(({ title, cells }) => (
+            <tr key={title}>
+              <th scope="row">{title}</th>
+              {cells.map((cell, at) => (
+                <td key={at}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -12,9 +12,9 @@
 import { HearthscopeError } from '@hearthscope/profile/errors';
 import { frameKinds } from './frame-kind.ts';
 
-/** One level as the server sends it: int64 as decimal strings, four per node. */
+/** One level: four values per node. The server sends int64 as decimal strings. */
 export interface FlameLevel {
-  readonly values: readonly (string | number)[];
+  readonly values: ArrayLike<string | number>;
 }
 
 export interface FlameGraphMessage {
@@ -45,7 +45,7 @@ export interface FlameLayout {
 
 export const MAX_NODES = 2_000_000;
 export const MAX_DEPTH = 65_535;
-const VALUES_PER_NODE = 4;
+export const VALUES_PER_NODE = 4;
 /** Doubles of different magnitude do not nest to the last bit above 2^53. */
 const RELATIVE_SLACK = 1e-9;
 
@@ -128,7 +128,7 @@ function indexChildren({
   childStart[length] = length;
 }
 
-function malformed(level: number, what: string): HearthscopeError {
+export function malformed(level: number, what: string): HearthscopeError {
   return new HearthscopeError(
     'data_loss',
     `The server's flame graph cannot be read: in level ${level}, ${what}.`,

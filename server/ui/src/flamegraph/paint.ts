@@ -2,7 +2,7 @@
 //
 // Draws the bars of one frame of the picture. Knows nothing of the page: what to draw comes in, pixels go out.
 
-import type { FramePalette } from './colour.ts';
+import type { FlamePalette } from './colour.ts';
 import type { FlameLayout } from './layout.ts';
 import type { TextFit } from './text-fit.ts';
 import type { FlameView } from './visible.ts';
@@ -38,7 +38,7 @@ export interface FlamePicture {
   readonly view: FlameView;
   /** The node zoomed into; its ancestors are drawn paler. */
   readonly root: number;
-  readonly palette: FramePalette;
+  readonly palette: FlamePalette;
   readonly theme: FlameTheme;
   readonly textFit: TextFit;
   /** 1 for each name that a search matches, by name index; undefined without a search. */
@@ -86,7 +86,7 @@ export function paintFlameGraph(context: CanvasRenderingContext2D, picture: Flam
     const name = layout.name[node]!;
     const isDim = matches !== undefined && matches[name] !== 1;
     context.globalAlpha = layout.depth[node]! < rootDepth ? ANCESTOR_ALPHA : 1;
-    context.fillStyle = isDim || node === 0 ? theme.dimFill : palette.colour(layout.kind[node]!, name);
+    context.fillStyle = isDim || node === 0 ? theme.dimFill : palette.colour(node);
     fillBar(context, box);
     if (box.width >= MIN_TEXT_WIDTH) {
       const label = picture.textFit.fit(layout.names[name]!, box.width - GAP - 2 * TEXT_PADDING);

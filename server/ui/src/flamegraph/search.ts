@@ -28,7 +28,9 @@ export interface SearchMatches {
   /** 1 for each name that matches, by name index. */
   readonly names: Uint8Array;
   readonly nodeCount: number;
-  /** Sum of the totals of the matching nodes; one below another match is part of that match and not counted again. */
+  /** The matching nodes that are not below another match. */
+  readonly nodes: readonly number[];
+  /** Sum of the totals of `nodes`: one below another match is part of that match and not counted again. */
   readonly total: number;
 }
 
@@ -37,13 +39,17 @@ export function searchFlameGraph(layout: FlameLayout, matches: NameMatcher): Sea
   const covered = new Uint8Array(layout.length);
   let nodeCount = 0;
   let total = 0;
+  const nodes: number[] = [];
   // The root stands for everything and is no frame. Parents come before their children.
   for (let node = 1; node < layout.length; node++) {
     const isMatch = names[layout.name[node]!] === 1;
     const isCovered = covered[layout.parent[node]!] === 1;
     if (isMatch) nodeCount++;
-    if (isMatch && !isCovered) total += layout.total[node]!;
+    if (isMatch && !isCovered) {
+      total += layout.total[node]!;
+      nodes.push(node);
+    }
     if (isMatch || isCovered) covered[node] = 1;
   }
-  return { names, nodeCount, total };
+  return { names, nodeCount, nodes, total };
 }

@@ -3,9 +3,8 @@
 // Where the reader is in the graph: the frames from the root to the one zoomed into, each a way back to it, and the
 // figures of the last.
 
-import { frameFigures } from '../flamegraph/frame-figures.ts';
+import type { DescribeFrame } from '../flamegraph/frame-figures.ts';
 import { ancestry, type FlameLayout, nodeAtPath, pathOf } from '../flamegraph/layout.ts';
-import type { Measure } from '../units.ts';
 import { Icon } from './icons.tsx';
 
 /** Of a deeper path the middle is left out; the graph shows it. */
@@ -13,16 +12,15 @@ const MAX_CRUMBS = 6;
 
 export interface PathBarProps {
   readonly layout: FlameLayout;
+  readonly describe: DescribeFrame;
   readonly root: readonly string[];
-  readonly measure: Measure;
-  readonly durationMillis: number;
   readonly onRoot: (path: readonly string[]) => void;
   readonly onCopy: (name: string) => void;
 }
 
-export function PathBar({ layout, root, measure, durationMillis, onRoot, onCopy }: PathBarProps) {
+export function PathBar({ layout, describe, root, onRoot, onCopy }: PathBarProps) {
   const node = nodeAtPath(layout, root);
-  const figures = frameFigures(layout, node, measure, durationMillis);
+  const figures = describe(node);
   const nodes = ancestry(layout, node);
   const left = nodes.length > MAX_CRUMBS ? [nodes[0]!, ...nodes.slice(1 - MAX_CRUMBS)] : nodes;
   return (
@@ -55,9 +53,9 @@ export function PathBar({ layout, root, measure, durationMillis, onRoot, onCopy 
         </button>
       )}
       <p class="path-figures">
-        <b>{figures.total}</b>
-        {node > 0 && <span>{figures.totalPercent}</span>}
-        {figures.rate !== undefined && <span>{figures.rate}</span>}
+        {figures.summary.map((text, at) =>
+          at === 0 ? <b key={text}>{text}</b> : <span key={text}>{text}</span>,
+        )}
       </p>
       {node > 0 && (
         <button type="button" class="button is-quiet" onClick={() => onRoot([])}>

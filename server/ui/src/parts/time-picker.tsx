@@ -4,7 +4,6 @@
 
 import { useState } from 'preact/hooks';
 import {
-  absoluteRange,
   describeSpan,
   describeTimeRange,
   lastMillis,
@@ -14,6 +13,7 @@ import {
 } from '../time-range.ts';
 import { Icon } from './icons.tsx';
 import { Popover } from './popover.tsx';
+import { RangeForm } from './range-form.tsx';
 
 export interface TimePickerProps {
   readonly range: TimeRange;
@@ -45,16 +45,8 @@ export function TimePicker({ range, onPick }: TimePickerProps) {
 }
 
 function TimeForm({ range, onPick }: TimePickerProps) {
-  const window = resolveTimeRange(range, Date.now());
-  const [from, setFrom] = useState(() => localText(window.startMillis));
-  const [until, setUntil] = useState(() => localText(window.endMillis));
+  const [window] = useState(() => resolveTimeRange(range, Date.now()));
   const picked = describeTimeRange(range);
-  const apply = (event: Event): void => {
-    event.preventDefault();
-    const startMillis = Date.parse(from);
-    const endMillis = Date.parse(until);
-    if (startMillis > 0 && endMillis > 0) onPick(absoluteRange(startMillis, endMillis));
-  };
   return (
     <div role="dialog" aria-label="Time range" class="time-form">
       <div class="time-presets">
@@ -73,39 +65,7 @@ function TimeForm({ range, onPick }: TimePickerProps) {
           );
         })}
       </div>
-      <form class="time-custom" onSubmit={apply}>
-        <label>
-          From
-          <input
-            class="field"
-            type="datetime-local"
-            step="1"
-            required
-            value={from}
-            onInput={(event) => setFrom(event.currentTarget.value)}
-          />
-        </label>
-        <label>
-          Until
-          <input
-            class="field"
-            type="datetime-local"
-            step="1"
-            required
-            value={until}
-            onInput={(event) => setUntil(event.currentTarget.value)}
-          />
-        </label>
-        <button type="submit" class="button is-primary">
-          Show this range
-        </button>
-      </form>
+      <RangeForm window={window} onPick={onPick} />
     </div>
   );
-}
-
-/** As `datetime-local` fields have it: local time, to the second. */
-function localText(unixMillis: number): string {
-  const offsetMillis = new Date(unixMillis).getTimezoneOffset() * 60_000;
-  return new Date(unixMillis - offsetMillis).toISOString().slice(0, 19);
 }

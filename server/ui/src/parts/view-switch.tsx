@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Graph, table, or both side by side.
+// Graph, table, or both side by side; and of a comparison, the difference or its two sides.
 
-import { VIEWS, type View } from '../url-state.ts';
-import { Icon } from './icons.tsx';
+import type { Arrangement, View } from '../url-state.ts';
+import { type Segment, Segments } from './segments.tsx';
 
-const TITLES: Readonly<Record<View, string>> = { both: 'Both', flame: 'Flame graph', table: 'Table' };
+const VIEW_SEGMENTS: readonly Segment<View>[] = [
+  { value: 'both', title: 'Both', icon: 'both' },
+  { value: 'flame', title: 'Flame graph', icon: 'flame' },
+  { value: 'table', title: 'Table', icon: 'table' },
+];
 
-export interface ViewSwitchProps {
-  readonly view: View;
-  readonly onView: (view: View) => void;
+const ARRANGEMENT_SEGMENTS: readonly Segment<Arrangement>[] = [
+  { value: 'diff', title: 'Difference', icon: 'diff' },
+  { value: 'sides', title: 'Side by side', icon: 'sides' },
+];
+
+export function ViewSwitch(props: { readonly view: View; readonly onView: (view: View) => void }) {
+  return <Segments label="View" segments={VIEW_SEGMENTS} value={props.view} onPick={props.onView} />;
 }
 
-export function ViewSwitch({ view, onView }: ViewSwitchProps) {
+export function ArrangementSwitch(props: {
+  readonly arrangement: Arrangement;
+  readonly onArrangement: (arrangement: Arrangement) => void;
+}) {
   return (
-    <fieldset class="segments" aria-label="View">
-      {VIEWS.map((choice) => (
-        <button
-          key={choice}
-          type="button"
-          class={`segment is-${choice}`}
-          aria-pressed={choice === view}
-          title={TITLES[choice]}
-          onClick={() => onView(choice)}
-        >
-          <Icon name={choice} />
-          <span>{TITLES[choice]}</span>
-        </button>
-      ))}
-    </fieldset>
+    <Segments
+      label="Comparison as"
+      segments={ARRANGEMENT_SEGMENTS}
+      value={props.arrangement}
+      onPick={props.onArrangement}
+    />
   );
 }
