@@ -100,6 +100,10 @@ test('status pages', async () => {
   );
   assert.match(text, /route="querier_v1_querierservice_selectmergestacktraces"/);
   assert.match(text, /^pyroscope_build_info\{version="\d+\.\d+\.\d+"/m);
+  assert.match(
+    text,
+    /^# TYPE pyroscope_compactor_compactions_total counter\npyroscope_compactor_compactions_total 0$/m,
+  );
   const buildinfo = (await (await fetch(`${url}/api/v1/status/buildinfo`)).json()) as {
     status: string;
     data: { version: string };

@@ -195,6 +195,22 @@ export function registerBlockMetrics(registry: Registry, read: () => Promise<Blo
     'Blocks that were merged into others since the start',
     'compactedBlocks',
   );
+  // The names that dashboards of Pyroscope, and its introduction, ask for.
+  for (const name of [
+    'pyroscope_compactor_compactions_total',
+    'pyroscope_compaction_worker_jobs_completed_total',
+  ]) {
+    new Counter({
+      name,
+      help: 'Times that blocks were merged into others',
+      registers: [registry],
+      async collect() {
+        const { compactions } = await status();
+        this.reset();
+        this.inc(compactions);
+      },
+    });
+  }
   gauge('hearthscope_blocks_expired', 'Blocks that lost files to retention since the start', 'expiredBlocks');
   gauge('hearthscope_block_files_removed', 'Files of blocks removed since the start', 'removedFiles');
   gauge(

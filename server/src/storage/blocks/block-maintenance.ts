@@ -50,7 +50,10 @@ const CLOCK_SAVED_MILLIS = 6 * 3_600_000;
 const SCRUB_BYTES = 256 * 1024 * 1024;
 
 export interface MaintenanceResult {
+  /** Blocks that became part of others. */
   readonly compacted: number;
+  /** Times that blocks were made of others. */
+  readonly compactions: number;
   readonly expired: number;
   readonly removedFiles: number;
   /** Blocks that were written anew without what was deleted. */
@@ -80,6 +83,7 @@ export class BlockMaintenance {
     const { log } = this.#options;
     const result = {
       compacted: 0,
+      compactions: 0,
       expired: 0,
       removedFiles: 0,
       rewritten: 0,
@@ -97,7 +101,9 @@ export class BlockMaintenance {
         result.clockLagMillis = Math.max(result.clockLagMillis, clockLagMillis);
         result.removedFiles += await this.#sweep(tenant);
         result.rewritten += await this.#delete(tenant, signal);
-        result.compacted += await this.#compact(tenant, signal);
+        const merged = await this.#compact(tenant, signal);
+        result.compacted += merged.blocks;
+        result.compactions += merged.jobs;
         scrubBytes -= await this.#scrub(tenant, scrubBytes, signal);
       } catch (error) {
         if (signal?.aborted) break;
@@ -108,12 +114,15 @@ export class BlockMaintenance {
     return result;
   }
 
-  async #compact(tenant: string, signal: AbortSignal | undefined): Promise<number> {
-    let compacted = 0;
+  async #compact(
+    tenant: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly blocks: number; readonly jobs: number }> {
+    const merged = { blocks: 0, jobs: 0 };
     for (;;) {
       signal?.throwIfAborted();
       const job = this.#nextJob(tenant);
-      if (job === undefined) return compacted;
+      if (job === undefined) return merged;
       // A damaged block must not spoil a sound one; the job is made anew without it. What comes from a remote store is
       // checked when it is fetched.
       const { damaged, isLocal } = this.#blocks;
@@ -124,7 +133,8 @@ export class BlockMaintenance {
         if (mayBeDamage(error) && (await damaged.find(tenant, job.inputs, signal))) continue;
         throw error;
       }
-      compacted += job.inputs.length;
+      merged.blocks += job.inputs.length;
+      merged.jobs++;
     }
   }
 

@@ -82,7 +82,10 @@ export interface BlocksStatus {
   readonly blocks: readonly { readonly level: number; readonly blocks: number; readonly bytes: number }[];
   readonly symbolCacheBytes: number;
   readonly compactedBlocks: number;
+  /** Looks for what is due. */
   readonly compactionRuns: number;
+  /** Times that blocks were made of others. */
+  readonly compactions: number;
   readonly expiredBlocks: number;
   readonly removedFiles: number;
   readonly rewrittenBlocks: number;

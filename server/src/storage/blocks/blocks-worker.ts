@@ -74,6 +74,7 @@ interface Upkeep {
   readonly totals: {
     compactedBlocks: number;
     compactionRuns: number;
+    compactions: number;
     expiredBlocks: number;
     removedFiles: number;
     rewrittenBlocks: number;
@@ -222,6 +223,7 @@ async function start(): Promise<void> {
     totals: {
       compactedBlocks: 0,
       compactionRuns: 0,
+      compactions: 0,
       expiredBlocks: 0,
       removedFiles: 0,
       rewrittenBlocks: 0,
@@ -245,6 +247,7 @@ async function start(): Promise<void> {
       if (upkeep.stopping.signal.aborted) return;
       const done = await maintenance.run(upkeep.stopping.signal);
       upkeep.totals.compactionRuns++;
+      upkeep.totals.compactions += done.compactions;
       upkeep.totals.compactedBlocks += done.compacted;
       upkeep.totals.expiredBlocks += done.expired;
       upkeep.totals.removedFiles += done.removedFiles;
