@@ -4,6 +4,7 @@
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
 import type { ObjectStore, RequestOptions } from '../object-store/object-store.ts';
+import type { RowRange } from './block-series.ts';
 import { blockKey } from './block-writer.ts';
 import type { BlockFileName, BlockMeta } from './manifest.ts';
 
@@ -12,9 +13,22 @@ export interface HeldFile extends Disposable {
   readonly path: string;
 }
 
+/** Rows that are needed: those whose value of the column is in one of the ranges. Others may be there as well. */
+export interface WantedRows {
+  /** An `uinteger`. */
+  readonly column: string;
+  /** Ascending. */
+  readonly ranges: readonly RowRange[];
+}
+
+export interface HoldOptions extends RequestOptions {
+  /** What the rows of a table that are needed all have in common. */
+  readonly rows?: readonly WantedRows[];
+}
+
 export interface BlockFiles {
   /** @throws HearthscopeError not_found when the block has no such file, or it is gone */
-  hold(tenant: string, block: BlockMeta, name: BlockFileName, options?: RequestOptions): Promise<HeldFile>;
+  hold(tenant: string, block: BlockMeta, name: BlockFileName, options?: HoldOptions): Promise<HeldFile>;
   /** A part of a file, without fetching all of it. */
   read(
     tenant: string,

@@ -9,7 +9,7 @@ import type { Profile } from '@hearthscope/profile/profile';
 import { mergedProfile } from '../head/merged-profile.ts';
 import { quoted, type SqlEngine, type SqlSession } from '../sql/sql-engine.ts';
 import type { Pace, SampleFilter, SelectionSize, SeriesSelection, TimeRange } from '../store.ts';
-import type { BlockFiles, HeldFile } from './block-files.ts';
+import type { BlockFiles, HeldFile, WantedRows } from './block-files.ts';
 import { type BlockSeries, inRanges, joinedRanges, type RowRange } from './block-series.ts';
 import { type BlockFileName, type BlockMeta, hiddenThrough, type ServiceDeletion } from './manifest.ts';
 import { type Stretch, samplePlan } from './sample-plan.ts';
@@ -115,7 +115,7 @@ export async function blockTotals(
   return await source.engine.session(async (session) => {
     const answers: BlockTotals[] = [];
     for (const { block, index, series, range } of selected) {
-      const path = await held.path(block, 'profiles.parquet');
+      const path = await held.path(block, 'profiles.parquet', wantedSeries(series));
       const { columns } = await session.select(
         `SELECT profile, series, (time_nanos // 1000000)::DOUBLE AS time, total, id_high, id_low FROM read_parquet(${quoted(path)})
          WHERE ${inRanges('series', rangesOf(series))} AND ${inRange(block, range)} ORDER BY profile`,
@@ -255,7 +255,13 @@ export async function blockSeriesLabels(
     for (const { block, index, series, range } of selected) {
       const present = covers(range, block)
         ? series
-        : await seriesInRange(session, await held.path(block, 'profiles.parquet'), series, block, range);
+        : await seriesInRange(
+            session,
+            await held.path(block, 'profiles.parquet', wantedSeries(series)),
+            series,
+            block,
+            range,
+          );
       for (const row of present) labels.push(index.labels(row));
     }
   }, signal);
@@ -272,7 +278,7 @@ export async function blockSelectionSize(
   const size = { series: 0, profiles: 0, samples: 0, bytes: 0 };
   await source.engine.session(async (session) => {
     for (const { block, series, range } of selected) {
-      const path = await held.path(block, 'profiles.parquet');
+      const path = await held.path(block, 'profiles.parquet', wantedSeries(series));
       const { columns } = await session.select(
         `SELECT count(DISTINCT series)::DOUBLE AS series, count(*)::DOUBLE AS profiles, coalesce(sum(samples), 0)::DOUBLE AS samples
          FROM read_parquet(${quoted(path)}) WHERE ${inRanges('series', rangesOf(series))} AND ${inRange(block, range)}`,
@@ -329,7 +335,11 @@ async function sumParts(
     const plan = samplePlan(block, range.startMillis, range.endMillis, !isFiltered);
     const inSeries = inRanges('series', rangesOf(series));
     const sums = async (name: BlockFileName, { first, limit }: { first: bigint; limit: bigint }) => {
-      const path = await held.path(block, name);
+      const buckets = [{ first: Number(first), limit: Number(limit) }];
+      const path = await held.path(block, name, [
+        { column: 'series', ranges: rangesOf(series) },
+        { column: 'bucket', ranges: buckets },
+      ]);
       parts.push(
         `SELECT stack, value FROM read_parquet(${quoted(path)}) WHERE ${inSeries} AND bucket BETWEEN ${first} AND ${limit - 1n}`,
       );
@@ -341,7 +351,7 @@ async function sumParts(
       if (profiles.length === 0) continue;
       const links = await linkCondition(session, held, block, filter);
       if (links === undefined) continue;
-      const path = await held.path(block, 'samples.parquet');
+      const path = await held.path(block, 'samples.parquet', [{ column: 'profile', ranges: profiles }]);
       parts.push(
         `SELECT stack, value FROM read_parquet(${quoted(path)}) WHERE ${inRanges('profile', profiles)}${links}`,
       );
@@ -363,7 +373,7 @@ async function profilesIn(
   if (profileIds === undefined && start <= first && limit >= last) {
     return joinedRanges(series.map((row) => index.profilesOf(row)));
   }
-  const path = await held.path(block, 'profiles.parquet');
+  const path = await held.path(block, 'profiles.parquet', wantedSeries(series));
   const conditions = [
     inRanges('series', rangesOf(series)),
     `time_nanos >= ${start}`,
@@ -442,6 +452,11 @@ export function inRange(block: BlockMeta, { startMillis, endMillis }: TimeRange)
   return `time_nanos >= ${start} AND time_nanos < ${limit}`;
 }
 
+/** The rows of a table that belong to the series. */
+export function wantedSeries(series: readonly number[]): readonly WantedRows[] {
+  return [{ column: 'series', ranges: rangesOf(series) }];
+}
+
 /** Files that are held until the question is answered, each once. */
 export class HeldFiles implements Disposable {
   readonly #source: BlockSource;
@@ -451,11 +466,12 @@ export class HeldFiles implements Disposable {
     this.#source = source;
   }
 
-  async path(block: BlockMeta, name: BlockFileName): Promise<string> {
-    const key = `${block.id}/${name}`;
+  /** @param rows what is needed of a table, so that not all of it is fetched; absent for everything */
+  async path(block: BlockMeta, name: BlockFileName, rows: readonly WantedRows[] = []): Promise<string> {
+    const key = `${block.id}/${name}/${JSON.stringify(rows)}`;
     let file = this.#files.get(key);
     if (file === undefined) {
-      file = await this.#source.files.hold(this.#source.tenant, block, name);
+      file = await this.#source.files.hold(this.#source.tenant, block, name, { rows });
       this.#files.set(key, file);
     }
     return file.path;

@@ -7,7 +7,14 @@ import type { LabelSet } from '@hearthscope/profile/labels';
 import { quoted } from '../sql/sql-engine.ts';
 import type { SeriesSelection } from '../store.ts';
 import type { TimeSteps } from '../time-steps.ts';
-import { type BlockSource, HeldFiles, inRange, rangesOf, selectBlocks } from './block-queries.ts';
+import {
+  type BlockSource,
+  HeldFiles,
+  inRange,
+  rangesOf,
+  selectBlocks,
+  wantedSeries,
+} from './block-queries.ts';
 import { inRanges } from './block-series.ts';
 
 /** One row for each step of each series; the rows of a series lie together. The sum is `sumHigh * 2^32 + sumLow`, exactly. */
@@ -49,7 +56,7 @@ export async function blockStepTotals(
   using held = new HeldFiles(source);
   const parts: string[] = [];
   for (const [number, { block, series, range }] of selected.entries()) {
-    const path = await held.path(block, 'profiles.parquet');
+    const path = await held.path(block, 'profiles.parquet', wantedSeries(series));
     // Division of integers rounds towards zero, so what is before the start is in step 0 or below.
     parts.push(
       `SELECT ${number} AS source, series, greatest(0, (time_nanos // 1000000 - ${startMillis} + ${stepMillis - 1}) // ${stepMillis}) AS step, total

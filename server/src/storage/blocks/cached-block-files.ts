@@ -15,7 +15,7 @@ import {
   type RequestOptions,
 } from '../object-store/object-store.ts';
 import { BlockCache, type BlockCacheCounts, type WantedFile } from './block-cache.ts';
-import type { BlockFiles, HeldFile } from './block-files.ts';
+import type { BlockFiles, HeldFile, HoldOptions, WantedRows } from './block-files.ts';
 import type { RowRange } from './block-series.ts';
 import { blockKey } from './block-writer.ts';
 import type { BlockFile, BlockFileName, BlockMeta } from './manifest.ts';
@@ -26,19 +26,6 @@ import {
   parseFooter,
   TRAILER_BYTES,
 } from './parquet-footer.ts';
-
-/** Rows that are needed: those whose value of the column is in one of the ranges. Others may be there as well. */
-export interface WantedRows {
-  /** An `uinteger`. */
-  readonly column: string;
-  /** Ascending. */
-  readonly ranges: readonly RowRange[];
-}
-
-export interface HoldOptions extends RequestOptions {
-  /** What the rows of a table that are needed all have in common. */
-  readonly rows?: readonly WantedRows[];
-}
 
 export interface CachedBlockFilesOptions {
   readonly store: ObjectStore;

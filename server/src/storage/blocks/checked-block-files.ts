@@ -5,9 +5,9 @@
 // would keep a question waiting.
 
 import { HearthscopeError } from '@hearthscope/profile/errors';
-import type { ObjectStore, RequestOptions } from '../object-store/object-store.ts';
+import type { ObjectStore } from '../object-store/object-store.ts';
 import { blockFileProblem } from './block-checksums.ts';
-import type { BlockFiles, HeldFile } from './block-files.ts';
+import type { BlockFiles, HeldFile, HoldOptions } from './block-files.ts';
 import type { BlockFileName, BlockMeta } from './manifest.ts';
 
 /** Larger files are checked while they are read already; this takes some milliseconds. */
@@ -35,7 +35,7 @@ export class CheckedBlockFiles implements BlockFiles {
     tenant: string,
     block: BlockMeta,
     name: BlockFileName,
-    options?: RequestOptions,
+    options?: HoldOptions,
   ): Promise<HeldFile> {
     const held = await this.#files.hold(tenant, block, name, options);
     const check = this.#check(tenant, block, name);
