@@ -13,3 +13,10 @@ export interface LabelMatcher {
   /** A series that does not have the label has the value ''. */
   matches(value: string): boolean;
 }
+
+const PLAIN_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** The matcher as a part of a selector, `a=~"b.*"`. */
+export function formatMatcher({ name, operator, value }: Omit<LabelMatcher, 'matches'>): string {
+  return `${PLAIN_NAME.test(name) ? name : JSON.stringify(name)}${operator}${JSON.stringify(value)}`;
+}

@@ -8,7 +8,7 @@ import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { HearthscopeError, messageOf } from '@hearthscope/profile/errors';
 import { type Label, ProfileTypeLabels } from '@hearthscope/profile/labels';
 import { parseProfileType } from '@hearthscope/profile/profile-type';
-import type { LabelMatcher } from '@hearthscope/profile/selector/label-matcher';
+import { formatMatcher } from '@hearthscope/profile/selector/label-matcher';
 import { parseSelector } from '@hearthscope/profile/selector/selector';
 import { RecordingRuleSchema } from '../../gen/settings/v1/recording_rules_pb.js';
 
@@ -135,11 +135,6 @@ export function profileTypeOf(rule: RecordingRule): string {
   } catch {
     return 'unknown';
   }
-}
-
-function formatMatcher({ name, operator, value }: LabelMatcher): string {
-  const quotedName = LABEL_NAME.test(name) ? name : JSON.stringify(name);
-  return `${quotedName}${operator}${JSON.stringify(value)}`;
 }
 
 /** A rule of the configuration. One without an id gets one that follows from what it says.

@@ -5,9 +5,8 @@
 // server knows the grammar and says what is wrong.
 
 import { SERVICE_NAME_LABEL } from '@hearthscope/profile/labels';
-import type { LabelMatcher } from '@hearthscope/profile/selector/label-matcher';
+import { formatMatcher, type LabelMatcher } from '@hearthscope/profile/selector/label-matcher';
 
-const PLAIN_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /** What people call the service's label; it means the service unless there is none of that name. */
 const SERVICE_ALIAS = 'service';
 
@@ -42,11 +41,7 @@ export function selectorParts(matchers: readonly LabelMatcher[], services: reado
     service: service?.value ?? '',
     filter: matchers
       .filter((matcher) => matcher !== service)
-      .map(matcherText)
+      .map(formatMatcher)
       .join(', '),
   };
-}
-
-function matcherText({ name, operator, value }: LabelMatcher): string {
-  return `${PLAIN_LABEL_NAME.test(name) ? name : JSON.stringify(name)}${operator}${JSON.stringify(value)}`;
 }
