@@ -196,8 +196,8 @@ describe('goUnwindRows', { skip: goIsMissing() }, () => {
     const walks = walkAll(busy, await stacksOfGdb(busy, 15, programs.file('busy')));
     assert.ok(walks.count > 40 && walks.frames > 150, `${walks.count} walks, ${walks.frames} frames`);
     assert.deepEqual(walks.different, []);
-    // A stop within a callee's first or last instructions, in about one run of twenty, leaves one behind. Go's own rows do
-    // not use it.
+    // One was seen in about one run of twenty, in a caller of bytealg.MakeNoZero; why is not known yet. Frames are not affected:
+    // they are all compared above.
     assert.ok(walks.wrongFramePointers.length <= walks.frames / 100, String(walks.wrongFramePointers));
     // What is missing is memory that was not kept, below deep stacks.
     assert.ok(
