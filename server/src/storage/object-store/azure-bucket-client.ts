@@ -30,8 +30,8 @@ import {
   WRITER_METADATA,
   type WriteMark,
 } from './bucket-client.ts';
-import { objectBytesOf } from './content-range.ts';
 import type { AzureStoreConfig } from './object-store-config.ts';
+import { streamedBody } from './streamed-body.ts';
 
 const DEFAULT_ENDPOINT_SUFFIX = 'blob.core.windows.net';
 const PIPELINE: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
@@ -73,16 +73,12 @@ export class AzureBucketClient implements BucketClient {
     const answer = await this.#container
       .getBlobClient(key)
       .download(range?.start ?? 0, range?.length, { abortSignal: signal, maxRetryRequests: 0 });
-    const stream = answer.readableStreamBody as Readable;
-    // Whoever reads gets the error as well; when nobody does, it ends here.
-    stream.on('error', () => undefined);
-    signal.addEventListener('abort', () => stream.destroy());
-    const promisedBytes = answer.contentLength ?? 0;
-    return {
-      promisedBytes,
-      objectBytes: range === undefined ? promisedBytes : objectBytesOf(answer.contentRange, range.start),
-      stream,
+    const body = {
+      stream: answer.readableStreamBody as Readable,
+      contentLength: answer.contentLength,
+      contentRange: answer.contentRange,
     };
+    return streamedBody(body, range?.start, signal);
   }
 
   async head(key: string, signal: AbortSignal): Promise<BucketObject | undefined> {

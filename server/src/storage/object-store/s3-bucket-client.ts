@@ -31,8 +31,8 @@ import {
   WRITER_METADATA,
   type WriteMark,
 } from './bucket-client.ts';
-import { objectBytesOf } from './content-range.ts';
 import type { S3Encryption, S3StoreConfig } from './object-store-config.ts';
+import { streamedBody } from './streamed-body.ts';
 
 /** Where an endpoint that is not Amazon's says nothing about regions. */
 const DEFAULT_REGION = 'us-east-1';
@@ -121,16 +121,12 @@ export class S3BucketClient implements BucketClient {
       }),
       { abortSignal: signal },
     );
-    const stream = answer.Body as Readable;
-    // Whoever reads gets the error as well; when nobody does, it ends here.
-    stream.on('error', () => undefined);
-    signal.addEventListener('abort', () => stream.destroy());
-    const promisedBytes = answer.ContentLength ?? 0;
-    return {
-      promisedBytes,
-      objectBytes: range === undefined ? promisedBytes : objectBytesOf(answer.ContentRange, range.start),
-      stream,
+    const body = {
+      stream: answer.Body as Readable,
+      contentLength: answer.ContentLength,
+      contentRange: answer.ContentRange,
     };
+    return streamedBody(body, range?.start, signal);
   }
 
   async head(key: string, signal: AbortSignal): Promise<BucketObject | undefined> {
